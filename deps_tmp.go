@@ -1,0 +1,27 @@
+package careline
+
+import (
+	_ "github.com/alecthomas/kong"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/gorilla/websocket"
+	_ "github.com/livekit/protocol/auth"
+	_ "github.com/livekit/protocol/livekit"
+	_ "github.com/livekit/protocol/utils/guid"
+	_ "github.com/livekit/server-sdk-go/v2"
+	_ "github.com/pion/dtls/v3"
+	_ "github.com/pion/ice/v4"
+	_ "github.com/pion/interceptor"
+	_ "github.com/pion/interceptor/pkg/report"
+	_ "github.com/pion/interceptor/pkg/twcc"
+	_ "github.com/pion/rtcp"
+	_ "github.com/pion/rtp"
+	_ "github.com/pion/sdp/v3"
+	_ "github.com/pion/srtp/v3"
+	_ "github.com/pion/webrtc/v4"
+	_ "go.uber.org/goleak"
+	_ "golang.org/x/net/ipv4"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/time/rate"
+	_ "google.golang.org/protobuf/proto"
+	_ "pgregory.net/rapid"
+)
