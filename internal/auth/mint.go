@@ -1,0 +1,81 @@
+package auth
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	lkauth "github.com/livekit/protocol/auth"
+
+	"careline/internal/clock"
+)
+
+// minRefresh is the least time for which a refreshed token is valid: a client
+// that was away for a while can still come back with the last one it got.
+const minRefresh = 10 * time.Minute
+
+// Minter makes tokens. It is immutable and may be used by any goroutine.
+type Minter struct {
+	keys  *Keys
+	clock clock.Clock
+}
+
+// NewMinter signs by keys and takes the time from clock.
+func NewMinter(keys *Keys, clock clock.Clock) *Minter {
+	return &Minter{keys: keys, clock: clock}
+}
+
+var mintedHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "."
+
+type minted struct {
+	Issuer    string `json:"iss"`
+	Subject   string `json:"sub,omitempty"`
+	IssuedAt  int64  `json:"iat"`
+	NotBefore int64  `json:"nbf"`
+	Expires   int64  `json:"exp"`
+	lkauth.ClaimGrants
+}
+
+// Mint returns a token for grants.Identity, signed by apiKey and valid from
+// now for ttl (whole seconds, at least one). It does not change grants. A
+// token longer than MaxTokenLength, which Verify would refuse, is an error.
+func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Duration) (string, error) {
+	secret, known := m.keys.secrets[apiKey]
+	if !known {
+		return "", fmt.Errorf("mint a token: API key %q is not configured", apiKey)
+	}
+	if ttl < time.Second {
+		return "", errors.New("mint a token: it must be valid for a second or more")
+	}
+	now := m.clock.Now().Unix()
+	claims, err := json.Marshal(minted{
+		Issuer:      apiKey,
+		Subject:     grants.Identity,
+		IssuedAt:    now,
+		NotBefore:   now,
+		Expires:     now + int64(ttl/time.Second),
+		ClaimGrants: *grants,
+	})
+	if err != nil {
+		return "", fmt.Errorf("mint a token: %w", err)
+	}
+	token := mintedHeader + base64.RawURLEncoding.EncodeToString(claims)
+	signature, err := jwt.SigningMethodHS256.Sign(token, secret)
+	if err != nil {
+		return "", fmt.Errorf("mint a token: %w", err)
+	}
+	token += "." + base64.RawURLEncoding.EncodeToString(signature)
+	if len(token) > MaxTokenLength {
+		return "", fmt.Errorf("mint a token: its %d bytes are more than the %d allowed", len(token), MaxTokenLength)
+	}
+	return token, nil
+}
+
+// Refresh returns a token that says what c says, valid for as long as c still
+// is but at least ten minutes. Set c.Grants first to hand on changed grants.
+func (m *Minter) Refresh(c *Claims) (string, error) {
+	return m.Mint(c.APIKey, c.Grants, max(minRefresh, c.Expires.Sub(m.clock.Now())))
+}

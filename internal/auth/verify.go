@@ -1,0 +1,160 @@
+package auth
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	lkauth "github.com/livekit/protocol/auth"
+
+	"careline/internal/clock"
+)
+
+// Leeway is how far the clocks of who mints and who verifies may be apart.
+const Leeway = 10 * time.Second
+
+// MaxTokenLength is the longest token that is looked at, in bytes.
+const MaxTokenLength = 16 << 10
+
+// Verifier checks tokens. It is immutable and may be used by any goroutine.
+type Verifier struct {
+	keys        *Keys
+	clock       clock.Clock
+	maxLifetime time.Duration // 0: any
+}
+
+// NewVerifier checks signatures by keys and times by clock.
+func NewVerifier(keys *Keys, clock clock.Clock) *Verifier {
+	return &Verifier{keys: keys, clock: clock}
+}
+
+// LimitLifetime returns a verifier that also refuses tokens that are valid for
+// more than d, counted from when they were issued or, if they do not say, from
+// now; 0 is no limit.
+func (v *Verifier) LimitLifetime(d time.Duration) *Verifier {
+	limited := *v
+	limited.maxLifetime = d
+	return &limited
+}
+
+// Verify returns what token says, or one of this package's errors.
+func (v *Verifier) Verify(token string) (*Claims, error) {
+	if token == "" {
+		return nil, ErrNoToken
+	}
+	if len(token) > MaxTokenLength {
+		return nil, ErrTooLong
+	}
+	signed, signature, header, payload, err := split(token)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkHeader(header); err != nil {
+		return nil, err
+	}
+	if err := checkObject(payload); err != nil {
+		return nil, err
+	}
+	claims, err := parseRegistered(payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.checkSignature(claims.issuer, signed, signature); err != nil {
+		return nil, err
+	}
+	if err := v.checkTimes(claims); err != nil {
+		return nil, err
+	}
+	grants := new(lkauth.ClaimGrants)
+	if err := json.Unmarshal(payload, grants); err != nil {
+		return nil, ErrClaims
+	}
+	return newClaims(claims, grants), nil
+}
+
+// split takes the compact form of RFC 7515 section 3.1 apart. signed is the
+// part of token that the signature covers.
+func split(token string) (signed string, signature, header, payload []byte, err error) {
+	encoding := base64.RawURLEncoding.Strict()
+	if strings.ContainsAny(token, "\r\n") { // which the decoder skips
+		return "", nil, nil, nil, ErrMalformed
+	}
+	h, rest, _ := strings.Cut(token, ".")
+	p, s, found := strings.Cut(rest, ".")
+	if !found || strings.Contains(s, ".") {
+		return "", nil, nil, nil, ErrMalformed
+	}
+	for _, part := range []struct {
+		text string
+		to   *[]byte
+	}{{h, &header}, {p, &payload}, {s, &signature}} {
+		if *part.to, err = encoding.DecodeString(part.text); err != nil {
+			return "", nil, nil, nil, ErrMalformed
+		}
+	}
+	return token[:len(h)+1+len(p)], signature, header, payload, nil
+}
+
+// checkHeader pins the algorithm; the token has no say in how it is checked.
+// Members other than alg, typ and crit have no effect and are ignored, as
+// RFC 7515 section 4 asks.
+func checkHeader(raw []byte) error {
+	if err := checkObject(raw); err != nil {
+		return err
+	}
+	var header map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &header); err != nil {
+		return ErrMalformed
+	}
+	var alg, typ string
+	if text(header["alg"], &alg) != nil || alg != jwt.SigningMethodHS256.Name {
+		return ErrAlgorithm
+	}
+	if text(header["typ"], &typ) != nil || header["typ"] != nil && !strings.EqualFold(typ, "JWT") {
+		return ErrType
+	}
+	if _, ok := header["crit"]; ok { // no extension is known here
+		return ErrCritical
+	}
+	return nil
+}
+
+func (v *Verifier) checkSignature(apiKey, signed string, signature []byte) error {
+	secret, known := v.keys.secrets[apiKey]
+	if !known {
+		secret = v.keys.nobody
+	}
+	// Verify compares in constant time.
+	if err := jwt.SigningMethodHS256.Verify(signed, signature, secret); err != nil || !known {
+		return ErrSignature
+	}
+	return nil
+}
+
+func (v *Verifier) checkTimes(r registered) error {
+	if r.expires.IsZero() {
+		return ErrNoExpiry
+	}
+	now := v.clock.Now()
+	if !now.Before(r.expires.Add(Leeway)) {
+		return ErrExpired
+	}
+	if now.Add(Leeway).Before(r.notBefore) || now.Add(Leeway).Before(r.issued) {
+		return ErrNotYet
+	}
+	if v.maxLifetime > 0 {
+		from := r.issued
+		if from.IsZero() {
+			from = r.notBefore
+		}
+		if from.IsZero() {
+			from = now
+		}
+		if r.expires.Sub(from) > v.maxLifetime {
+			return ErrLifetime
+		}
+	}
+	return nil
+}
