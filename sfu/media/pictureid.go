@@ -1,0 +1,103 @@
+package media
+
+import "encoding/binary"
+
+const pictureIDMask = 0x7fff
+
+// pictureIDs are the counters of a VP8 descriptor that a viewer must see continuous (RFC 7741 section 4.2).
+type pictureIDs struct {
+	id  uint16 // 15 bits
+	tl0 uint8
+	key uint8 // 5 bits
+}
+
+// pictureOffsets are what is added to the source's counters.
+type pictureOffsets struct {
+	id  uint16
+	tl0 uint8
+	key uint8
+}
+
+// pictures is what a viewer has seen of VP8 so far.
+type pictures struct {
+	newest  pictureIDs // sent
+	skipped uint16     // source id of the picture skipped last
+	held    bool       // skipped is valid
+	current uint16     // source id of the newest picture sent
+	any     bool       // something was sent
+}
+
+// follow returns the offsets that make d the successor of what was sent; none before the first picture.
+func (v *pictures) follow(d *VP8Descriptor) pictureOffsets {
+	v.held = false
+	if !v.any {
+		return pictureOffsets{}
+	}
+	return pictureOffsets{
+		id:  (v.newest.id + 1 - d.PictureID) & pictureIDMask,
+		tl0: v.newest.tl0 + 1 - d.TL0PICIDX,
+		key: (v.newest.key + 1 - d.KEYIDX) & 0x1f,
+	}
+}
+
+// skip returns the offsets after a skipped packet: one less for each picture of which nothing was sent.
+func (v *pictures) skip(d *VP8Descriptor, o pictureOffsets) pictureOffsets {
+	if v.any && d.PictureID == v.current || v.held && d.PictureID == v.skipped {
+		return o
+	}
+	v.skipped, v.held = d.PictureID, true
+	o.id = (o.id - 1) & pictureIDMask
+	return o
+}
+
+// sent notes that d went out with offsets o.
+func (v *pictures) sent(d *VP8Descriptor, o pictureOffsets) {
+	ids := o.apply(d)
+	if !v.any {
+		*v = pictures{newest: ids, current: d.PictureID, any: true}
+		return
+	}
+	if d.HasPictureID && ahead15(ids.id, v.newest.id) {
+		v.newest.id, v.current = ids.id, d.PictureID
+	}
+	if d.HasTL0PICIDX && int8(ids.tl0-v.newest.tl0) > 0 {
+		v.newest.tl0 = ids.tl0
+	}
+	if d.HasKEYIDX && (ids.key-v.newest.key)&0x1f < 16 {
+		v.newest.key = ids.key
+	}
+}
+
+// ahead15 reports whether the 15-bit number a is after b.
+func ahead15(a, b uint16) bool {
+	d := (a - b) & pictureIDMask
+	return d != 0 && d < 1<<14
+}
+
+func (o pictureOffsets) apply(d *VP8Descriptor) pictureIDs {
+	return pictureIDs{id: (d.PictureID + o.id) & pictureIDMask, tl0: d.TL0PICIDX + o.tl0, key: (d.KEYIDX + o.key) & 0x1f}
+}
+
+// Payload returns the bytes to send: p.Payload itself when nothing changes, else a copy in scratch, which must have room
+// for it, with the picture ids rewritten. The same p and Out give the same bytes each time. A 7-bit picture id stays
+// one: the field's width never changes.
+func (o Out) Payload(p *Packet, scratch []byte) []byte {
+	if !o.rewrite {
+		return p.Payload
+	}
+	b := append(scratch[:0], p.Payload...)
+	d := &p.VP8
+	switch {
+	case d.HasPictureID && d.Wide:
+		binary.BigEndian.PutUint16(b[d.PictureIDOffset:], 0x8000|o.picture.id)
+	case d.HasPictureID:
+		b[d.PictureIDOffset] = uint8(o.picture.id & 0x7f)
+	}
+	if d.HasTL0PICIDX {
+		b[d.TL0PICIDXOffset] = o.picture.tl0
+	}
+	if d.HasKEYIDX {
+		b[d.KEYIDXOffset] = b[d.KEYIDXOffset]&^0x1f | o.picture.key
+	}
+	return b
+}

@@ -1,0 +1,39 @@
+package media
+
+import "sync/atomic"
+
+// IntakeStats counts what one encoding received since its start.
+type IntakeStats struct {
+	Packets    uint64              // put in the ring
+	Bytes      uint64              // of those, RTP header included
+	Lost       uint64              // numbers that never came, so far
+	Nacked     uint64              // numbers asked for, repeats included
+	Restarts   uint64              // the sender went on at an unrelated number
+	Duplicates uint64              // Dropped[ErrDuplicate]
+	Malformed  uint64              // all reasons for which DropReason.Malformed is true
+	Dropped    [dropReasons]uint64 // refused by Put, indexed by DropReason
+}
+
+// counters are written by the intake's owner and read by anyone.
+type counters struct {
+	packets, bytes, nacked, restarts atomic.Uint64
+	lost                             atomic.Int64
+	dropped                          [dropReasons]atomic.Uint64
+}
+
+// Stats returns the counters. It may be called from any goroutine; the values are each exact, but not of one instant.
+func (in *Intake) Stats() IntakeStats {
+	c := &in.counters
+	s := IntakeStats{
+		Packets: c.packets.Load(), Bytes: c.bytes.Load(), Nacked: c.nacked.Load(), Restarts: c.restarts.Load(),
+		Lost: uint64(max(c.lost.Load(), 0)), // a packet from before the first one counts below zero
+	}
+	for i := range s.Dropped {
+		s.Dropped[i] = c.dropped[i].Load()
+		if DropReason(i).Malformed() {
+			s.Malformed += s.Dropped[i]
+		}
+	}
+	s.Duplicates = s.Dropped[ErrDuplicate]
+	return s
+}
