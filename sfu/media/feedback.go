@@ -92,7 +92,8 @@ type rtcpPacket struct {
 	body  []byte
 }
 
-// nextRTCP cuts the first packet off b and checks what RFC 3550 appendix A.2 demands of it.
+// nextRTCP cuts the first packet off b and checks version, length and padding (RFC 3550 appendix A.2). Padding of one to
+// three bytes, and before the end of a compound, is what browsers send with transport-wide feedback, so it is accepted.
 func nextRTCP(b []byte) (p rtcpPacket, rest []byte, err error) {
 	if len(b) < rtcpHeaderSize || b[0]>>6 != 2 {
 		return p, nil, ErrRTCP
@@ -103,12 +104,12 @@ func nextRTCP(b []byte) (p rtcpPacket, rest []byte, err error) {
 	}
 	p = rtcpPacket{kind: b[1], count: b[0] & 0x1f, body: b[rtcpHeaderSize:size]}
 	rest = b[size:]
-	if b[0]&0x20 != 0 { // padding is allowed on the last packet only
-		if len(rest) > 0 || len(p.body) == 0 {
+	if b[0]&0x20 != 0 {
+		if len(p.body) == 0 {
 			return p, nil, ErrRTCP
 		}
 		padding := int(p.body[len(p.body)-1])
-		if padding == 0 || padding%4 != 0 || padding > len(p.body) {
+		if padding == 0 || padding > len(p.body) {
 			return p, nil, ErrRTCP
 		}
 		p.body = p.body[:len(p.body)-padding]

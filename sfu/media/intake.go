@@ -20,6 +20,7 @@ type Intake struct {
 	codecs     [128]Codec // by payload type
 	header     header
 	sequence   sequence
+	base       uint64 // lowest number since the start or restart
 	missing    missing
 	arena      arena
 	parameters bool   // H.264: a parameter set came in band
@@ -91,15 +92,23 @@ func (in *Intake) note(seq uint64, now int64) {
 	before := in.sequence.highest
 	restarted := in.sequence.accept(seq, now)
 	switch {
+	case before == 0:
+		in.base = seq
 	case restarted:
+		in.base = seq
 		in.missing.clear()
 		in.counters.restarts.Add(1)
-	case seq > before && before != 0:
+	case seq > before:
 		in.missing.gap(before+1, seq, now)
-		in.counters.lost.Add(int64(seq - before - 1))
+		in.counters.lost.Add(seq - before - 1)
+	case seq < in.base:
+		in.counters.lost.Add(in.base - seq - 1)
+		in.base = seq
 	case seq < before:
-		in.missing.arrived(seq)
-		in.counters.lost.Add(-1)
+		if in.missing.arrived(seq) {
+			in.counters.repaired.Add(1)
+		}
+		in.counters.lost.Add(^uint64(0))
 	}
 }
 
@@ -111,7 +120,7 @@ func (in *Intake) refuse(err error) error {
 }
 
 // Nacks appends to dst the numbers to ask the publisher for at now (monotonic ns). A gap is asked for once two newer
-// packets (video) or one (audio) have come, then each rtt (ns, 0 = unknown, kept between 20 and 400 ms), at most 10
+// numbers (video) or one (audio) have come, or 20 ms have passed, then each rtt (ns, 0 = unknown, kept between 20 and 400 ms), at most 10
 // times (video) or 5 (audio) and for 1 s or 500 ms. Call it after Put or on a short timer.
 func (in *Intake) Nacks(dst []uint16, now int64, rtt int64) []uint16 {
 	before := len(dst)

@@ -7,6 +7,8 @@ const (
 	nackReorderAudio, nackReorderVideo = 1, 2                   // newer packets before a gap counts as loss
 	nackTableAudio, nackTableVideo     = 64, 256
 
+	nackReorderAge = int64(20e6) // ns after which a gap at the end of a burst counts as loss all the same
+
 	nackPaceMin, nackPaceUnknown, nackPaceMax = int64(20e6), int64(100e6), int64(400e6) // ns between repeats
 )
 
@@ -79,7 +81,8 @@ func (m *missing) due(dst []uint16, highest uint64, now, rtt int64) []uint16 {
 		if now-e.since > m.age || e.tries == m.tries && now-e.asked >= pace {
 			continue
 		}
-		if highest-e.seq >= m.reorder && e.tries < m.tries && (e.tries == 0 || now-e.asked >= pace) {
+		settled := highest-e.seq >= m.reorder || now-e.since >= nackReorderAge
+		if settled && e.tries < m.tries && (e.tries == 0 || now-e.asked >= pace) {
 			dst = append(dst, uint16(e.seq))
 			e.asked, e.tries = now, e.tries+1
 		}

@@ -24,12 +24,13 @@ type pictures struct {
 	skipped uint16     // source id of the picture skipped last
 	held    bool       // skipped is valid
 	current uint16     // source id of the newest picture sent
+	sending bool       // current is valid: sent since the last switch
 	any     bool       // something was sent
 }
 
 // follow returns the offsets that make d the successor of what was sent; none before the first picture.
 func (v *pictures) follow(d *VP8Descriptor) pictureOffsets {
-	v.held = false
+	v.held, v.sending = false, false
 	if !v.any {
 		return pictureOffsets{}
 	}
@@ -42,7 +43,7 @@ func (v *pictures) follow(d *VP8Descriptor) pictureOffsets {
 
 // skip returns the offsets after a skipped packet: one less for each picture of which nothing was sent.
 func (v *pictures) skip(d *VP8Descriptor, o pictureOffsets) pictureOffsets {
-	if v.any && d.PictureID == v.current || v.held && d.PictureID == v.skipped {
+	if v.sending && d.PictureID == v.current || v.held && d.PictureID == v.skipped {
 		return o
 	}
 	v.skipped, v.held = d.PictureID, true
@@ -54,11 +55,15 @@ func (v *pictures) skip(d *VP8Descriptor, o pictureOffsets) pictureOffsets {
 func (v *pictures) sent(d *VP8Descriptor, o pictureOffsets) {
 	ids := o.apply(d)
 	if !v.any {
-		*v = pictures{newest: ids, current: d.PictureID, any: true}
+		*v = pictures{newest: ids, current: d.PictureID, sending: d.HasPictureID, any: true}
 		return
 	}
-	if d.HasPictureID && ahead15(ids.id, v.newest.id) {
-		v.newest.id, v.current = ids.id, d.PictureID
+	if d.HasPictureID {
+		step := stepPictureID(ids.id, v.newest.id, d.Wide)
+		if step > 0 || !v.sending {
+			v.newest.id = (v.newest.id + step) & pictureIDMask
+			v.current, v.sending = d.PictureID, true
+		}
 	}
 	if d.HasTL0PICIDX && int8(ids.tl0-v.newest.tl0) > 0 {
 		v.newest.tl0 = ids.tl0
@@ -68,10 +73,17 @@ func (v *pictures) sent(d *VP8Descriptor, o pictureOffsets) {
 	}
 }
 
-// ahead15 reports whether the 15-bit number a is after b.
-func ahead15(a, b uint16) bool {
-	d := (a - b) & pictureIDMask
-	return d != 0 && d < 1<<14
+// stepPictureID returns how far id is after newest, 0 when it is not. Narrow ids turn over at 7 bits.
+func stepPictureID(id, newest uint16, wide bool) uint16 {
+	mask := uint16(0x7f)
+	if wide {
+		mask = pictureIDMask
+	}
+	step := (id - newest) & mask
+	if step > mask/2 {
+		return 0
+	}
+	return step
 }
 
 func (o pictureOffsets) apply(d *VP8Descriptor) pictureIDs {

@@ -55,15 +55,15 @@ func NewRewriter(firstSeq uint16, firstTimestamp uint32) *Rewriter {
 	return &Rewriter{next: sequenceStart + uint64(firstSeq), stamp: firstTimestamp}
 }
 
-// Switch begins a new epoch at p, a packet of layer, normally a keyframe: what Map gives next follows the highest
-// number given out. timestamp is the output timestamp wanted for p; once something was sent it is moved forward to be
+// Switch begins a new epoch at p, a packet of layer, normally a keyframe, after a change of layer and after
+// a cursor skipped packets: what Map gives next follows the highest number given out. timestamp is the output timestamp wanted for p; once something was sent it is moved forward to be
 // after the newest one sent. VP8 picture id, TL0PICIDX and KEYIDX go on by one. Nothing is sent by Switch itself.
 func (w *Rewriter) Switch(layer uint8, p *Packet, timestamp uint32) {
 	if w.started && int32(timestamp-w.stamp) <= 0 {
 		timestamp = w.stamp + 1
 	}
 	w.epoch++
-	w.end(w.source + 1)
+	w.release()
 	w.push(span{
 		source: p.Seq, out: w.next, epoch: w.epoch, layer: layer,
 		timestamp: timestamp - p.Timestamp, picture: w.picture.follow(&p.VP8),
@@ -116,16 +116,15 @@ func (w *Rewriter) Skip(p *Packet) {
 // Insert takes the next output number for a packet of the worker's own making (padding, blank frame), ticks after the
 // newest timestamp sent. Find does not know it.
 func (w *Rewriter) Insert(ticks uint32) (seq uint16, timestamp uint32) {
-	if w.count == 0 {
-		w.next++
-	} else {
+	number := w.next
+	if w.count > 0 {
 		w.cut(w.source+1, w.source+1, 1, w.spans[w.last].picture)
-		w.next = w.spans[w.last].out
+		number = w.spans[w.last].out - 1
 	}
+	w.mark(number)
 	w.started = true
 	w.stamp += ticks
-	w.mark(w.next - 1)
-	return uint16(w.next - 1), w.stamp
+	return uint16(number), w.stamp
 }
 
 // Find maps an output number, taken from a NACK, back to layer and source number. ok is false when it was not given out
@@ -163,7 +162,11 @@ func (w *Rewriter) Resend(layer uint8, p *Packet) (out Out, ok bool) {
 		if s.layer != layer || p.Seq < s.source || p.Seq >= end {
 			continue
 		}
-		w.mark(s.out + (p.Seq - s.source))
+		number := s.out + (p.Seq - s.source)
+		if number >= w.next {
+			return Out{}, false
+		}
+		w.mark(number)
 		return s.output(p), true
 	}
 	return Out{}, false

@@ -23,6 +23,19 @@ func (w *Rewriter) end(end uint64) {
 	}
 }
 
+// release gives back the numbers at the end of the table that were reserved but never given out.
+func (w *Rewriter) release() {
+	w.end(w.source + 1)
+	for w.count > 0 && w.spans[w.last].out >= w.next {
+		w.last = (w.last - 1 + rewriterSpans) % rewriterSpans
+		w.count--
+	}
+	if w.count > 0 {
+		s := &w.spans[w.last]
+		s.end = min(s.end, s.source+(w.next-s.out))
+	}
+}
+
 // cut ends the newest span before source number end and goes on at from, extra numbers later than the run would.
 func (w *Rewriter) cut(end, from, extra uint64, offsets pictureOffsets) {
 	w.end(end)
@@ -58,7 +71,10 @@ func (w *Rewriter) find(seq uint64) *span {
 // output is a pure function of span and packet: the same bytes each time.
 func (s *span) output(p *Packet) Out {
 	o := Out{Seq: uint16(s.out + (p.Seq - s.source)), Timestamp: p.Timestamp + s.timestamp}
-	if p.Codec == CodecVP8 && !p.Padding && s.picture != (pictureOffsets{}) {
+	if d := &p.VP8; d.HasPictureID || d.HasTL0PICIDX || d.HasKEYIDX {
+		if s.picture == (pictureOffsets{}) {
+			return o
+		}
 		o.picture, o.rewrite = s.picture.apply(&p.VP8), true
 	}
 	return o
