@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// segmentationRefusals is how many messages in a row the kernel may refuse to cut before the socket
-// stops asking. One refusal says little: it may come from the route or the MTU of one destination.
+// segmentationRefusals is how many messages in a row the device may refuse to cut before the socket
+// stops asking. One refusal says little: it may come from the route to one destination.
 const segmentationRefusals = 16
 
 // segmentation says whether a socket's messages may be cut by the kernel (UDP_SEGMENT).
@@ -34,7 +34,12 @@ func (g *segmentation) accepted() {
 	}
 }
 
+// refused counts a refusal. EIO (a device without checksum offload, IPsec) and ENOPROTOOPT speak of the
+// way out; EINVAL and EMSGSIZE of one destination, whose path takes only smaller packets.
 func (g *segmentation) refused(logger *slog.Logger, why syscall.Errno) {
+	if why != unix.EIO && why != unix.ENOPROTOOPT {
+		return
+	}
 	if g.inARow.Add(1) >= segmentationRefusals && g.enabled.CompareAndSwap(true, false) {
 		logger.Warn("kernel refuses UDP segmentation, sending packets one by one", "error", why)
 	}

@@ -52,6 +52,7 @@ func growBuffers(conn *net.UDPConn, _ syscall.RawConn) {
 type segmentation struct{}
 
 func (segmentation) init(syscall.RawConn) {}
+func (segmentation) on() bool             { return false }
 
 // zones are resolved by package net.
 type zones struct{}
