@@ -1,0 +1,40 @@
+package signal
+
+import "sync/atomic"
+
+// counters are written by the handler and its sessions and read by anybody.
+type counters struct {
+	sessions, joins, resumes, unknownResumes, refusals atomic.Int64
+	malformed, oversize, overflows, silent, panics     atomic.Int64
+}
+
+// Stats is a snapshot of what the handler counted since its start, Sessions excepted, which is a level.
+type Stats struct {
+	Sessions       int64 // WebSockets open now
+	Joins          int64
+	Resumes        int64
+	UnknownResumes int64 // resumes that were answered with a full reconnect
+	Refusals       int64 // answered with an HTTP status instead of an upgrade
+	Malformed      int64 // frames that were no SignalRequest, and candidates that were no JSON; frames end their WebSocket
+	Oversize       int64 // WebSockets ended by a frame above the limit
+	Overflows      int64 // WebSockets ended because the client did not read
+	Silent         int64 // WebSockets ended because the client did not answer pings
+	Panics         int64 // WebSockets ended by a mistake of ours
+}
+
+// Stats returns the counters of now.
+func (h *Handler) Stats() Stats {
+	c := &h.counters
+	return Stats{
+		Sessions:       c.sessions.Load(),
+		Joins:          c.joins.Load(),
+		Resumes:        c.resumes.Load(),
+		UnknownResumes: c.unknownResumes.Load(),
+		Refusals:       c.refusals.Load(),
+		Malformed:      c.malformed.Load(),
+		Oversize:       c.oversize.Load(),
+		Overflows:      c.overflows.Load(),
+		Silent:         c.silent.Load(),
+		Panics:         c.panics.Load(),
+	}
+}
