@@ -1,0 +1,340 @@
+import type { LocalTrackPublication, Participant, RemoteParticipant, Room } from 'livekit-client';
+import { ChatLog, chatTopic } from './chat';
+import type { ChatTransport } from './chat';
+import type { DeviceKind, DeviceProblem } from './devices';
+import { problemOf } from './devices';
+import type { EndingKind } from './ending';
+import { endingOfDisconnect, endingOfFailure } from './ending';
+import { Observable } from './observable';
+import type { Person, Sound } from './people';
+import { peopleOf, soundsOf } from './people';
+import type { JoinMedia } from './preview';
+import { readToken } from './token';
+
+type LiveKit = typeof import('livekit-client');
+
+/** Something that happened and is said once, by name of its text. */
+export type Notice =
+  | { kind: 'joined' | 'left'; name: string }
+  | { kind: 'device-problem'; input: 'microphone' | 'camera' | 'screen' | 'speaker'; problem: DeviceProblem }
+  | { kind: 'device-lost'; input: 'microphone' | 'camera' }
+  | { kind: 'may-not-publish' };
+
+export interface SessionOptions {
+  /** Two peer connections instead of one, for servers and tests that want the older way. */
+  dualPeerConnection?: boolean;
+}
+
+/** Longest text stream that is read, in bytes: four for each of the longest message's code points. */
+const longestStream = 32_000;
+
+/** One call through livekit-client: joins, tells what the page shows, leaves. */
+export class CallSession extends Observable {
+  phase: 'idle' | 'connecting' | 'connected' | 'ended' = 'idle';
+  /** resuming: only the signalling was lost, sound and picture go on; rebuilding: they stopped too. */
+  link: 'steady' | 'resuming' | 'rebuilding' = 'steady';
+  ending: EndingKind | undefined;
+  people: readonly Person[] = [];
+  sounds: readonly Sound[] = [];
+  audioOnly = false;
+  /** False while the browser wants a tap before it plays sound. */
+  audible = true;
+  /** Which own device is being switched; its button waits. */
+  readonly busy = new Set<'microphone' | 'camera' | 'screen'>();
+  readonly chat = new ChatLog();
+
+  private room: Room | undefined;
+  private lib: LiveKit | undefined;
+  private leaving = false;
+  private brokenAt = 0;
+  private readonly listeners = new Set<(notice: Notice) => void>();
+
+  constructor(
+    private readonly options: SessionOptions = {},
+    private readonly load: () => Promise<LiveKit> = () => import('livekit-client'),
+  ) {
+    super();
+  }
+
+  /** Loads the library ahead of the join; a failure shows itself at the join. */
+  warm(): void {
+    this.load().catch(() => undefined);
+  }
+
+  /** Calls `listener` for each notice until the returned function is called. */
+  notices(listener: (notice: Notice) => void): () => void {
+    this.listeners.add(listener);
+    return () => {
+      this.listeners.delete(listener);
+    };
+  }
+
+  get me(): Person | undefined {
+    return this.people.find((p) => p.local);
+  }
+
+  /** The connected livekit-client room, for programs that need more than this page shows. */
+  get connectedRoom(): Room | undefined {
+    return this.phase === 'connected' ? this.room : undefined;
+  }
+
+  /** Joins with the given tracks, which then belong to the session. Ends in `connected` or `ended`, never throws. */
+  async join(serverUrl: string, token: string, media: JoinMedia): Promise<void> {
+    this.phase = 'connecting';
+    this.changed();
+    try {
+      const lib = (this.lib = await this.load());
+      if (this.leaving) throw lib.ConnectionError.cancelled('left while connecting');
+      const room = (this.room = new lib.Room({
+        adaptiveStream: true,
+        dynacast: true,
+        singlePeerConnection: !this.options.dualPeerConnection,
+        dataStream: { maxPayloadByteLength: longestStream },
+        ...(media.speaker ? { audioOutput: { deviceId: media.speaker } } : {}),
+      }));
+      this.listen(room, lib);
+      await room.connect(serverUrl, token);
+      this.phase = 'connected';
+      this.chat.connected(this.transport(room));
+      this.refresh();
+      await this.publish(room, lib, media);
+    } catch (error) {
+      for (const track of [media.microphone, media.camera]) track?.stop();
+      const expires = readToken(token)?.expires;
+      this.end(this.leaving ? 'left' : endingOfFailure(error, expires !== undefined && expires <= Date.now()));
+    }
+  }
+
+  /** Leaves; also stops a join under way. */
+  async leave(): Promise<void> {
+    this.leaving = true;
+    await this.room?.disconnect();
+    if (this.phase !== 'idle') this.end('left');
+  }
+
+  toggleMicrophone(): Promise<void> {
+    const on = this.me?.microphone !== 'on';
+    return this.switching('microphone', (room) => room.localParticipant.setMicrophoneEnabled(on));
+  }
+
+  toggleCamera(): Promise<void> {
+    const on = !this.room?.localParticipant.isCameraEnabled;
+    if (on && this.audioOnly) this.setAudioOnly(false);
+    return this.switching('camera', (room) => room.localParticipant.setCameraEnabled(on));
+  }
+
+  toggleScreen(): Promise<void> {
+    const on = !this.room?.localParticipant.isScreenShareEnabled;
+    return this.switching('screen', (room) => room.localParticipant.setScreenShareEnabled(on, { audio: true }));
+  }
+
+  /** Changes between front and back camera, or to the next camera where they face nowhere. `cameras` are device ids. */
+  flipCamera(cameras: readonly string[]): Promise<void> {
+    return this.switching('camera', async (room, lib) => {
+      const track = room.localParticipant.getTrackPublication(lib.Track.Source.Camera)?.videoTrack;
+      if (!track || !('restartTrack' in track)) return;
+      const now = track.mediaStreamTrack.getSettings();
+      if (now.facingMode) {
+        await track.restartTrack({ facingMode: now.facingMode === 'environment' ? 'user' : 'environment' });
+        return;
+      }
+      const next = cameras[(cameras.indexOf(now.deviceId ?? '') + 1) % cameras.length];
+      if (next) await room.switchActiveDevice('videoinput', next);
+    });
+  }
+
+  /** Sound only: no picture is sent or received, which spares a weak connection. */
+  setAudioOnly(on: boolean): void {
+    this.audioOnly = on;
+    const room = this.room;
+    if (room) {
+      if (on && room.localParticipant.isCameraEnabled) {
+        void this.switching('camera', () => room.localParticipant.setCameraEnabled(false));
+      }
+      this.applyAudioOnly(room);
+    }
+    this.refresh();
+  }
+
+  /** Changes to another device during the call. */
+  async useDevice(kind: DeviceKind, deviceId: string): Promise<void> {
+    try {
+      await this.room?.switchActiveDevice(kind, deviceId);
+    } catch (error) {
+      const input = ({ audioinput: 'microphone', videoinput: 'camera', audiooutput: 'speaker' } as const)[kind];
+      this.tell({ kind: 'device-problem', input, problem: problemOf(error) });
+    }
+    this.refresh();
+  }
+
+  activeDevice(kind: DeviceKind): string | undefined {
+    return this.room?.getActiveDevice(kind);
+  }
+
+  /** Starts the sound that the browser held back; must be called from a tap. */
+  async startAudio(): Promise<void> {
+    await this.room?.startAudio();
+    this.refresh();
+  }
+
+  private async publish(room: Room, lib: LiveKit, media: JoinMedia): Promise<void> {
+    const me = room.localParticipant;
+    const tracks = [
+      media.microphone && { track: new lib.LocalAudioTrack(media.microphone, undefined, false), source: lib.Track.Source.Microphone },
+      media.camera && { track: new lib.LocalVideoTrack(media.camera, undefined, false), source: lib.Track.Source.Camera },
+    ];
+    for (const item of tracks) {
+      if (!item) continue;
+      try {
+        await me.publishTrack(item.track, { source: item.source });
+      } catch {
+        item.track.stop();
+        // The call itself stands: one can still listen and write.
+        if (this.room?.state === lib.ConnectionState.Connected) this.tell({ kind: 'may-not-publish' });
+      }
+    }
+    this.refresh();
+  }
+
+  private async switching(
+    input: 'microphone' | 'camera' | 'screen',
+    act: (room: Room, lib: LiveKit) => Promise<unknown>,
+  ): Promise<void> {
+    const { room, lib } = this;
+    if (!room || !lib || this.busy.has(input)) return;
+    this.busy.add(input);
+    this.refresh();
+    try {
+      await act(room, lib);
+    } catch (error) {
+      const problem = problemOf(error);
+      // Closing the browser's own screen chooser is a decision, not a fault.
+      if (!(input === 'screen' && problem === 'denied')) this.tell({ kind: 'device-problem', input, problem });
+    } finally {
+      this.busy.delete(input);
+      this.refresh();
+    }
+  }
+
+  private listen(room: Room, lib: LiveKit): void {
+    const { RoomEvent } = lib;
+    const refresh = (): void => this.refresh();
+    for (const event of [
+      RoomEvent.TrackSubscribed,
+      RoomEvent.TrackUnsubscribed,
+      RoomEvent.TrackUnpublished,
+      RoomEvent.TrackMuted,
+      RoomEvent.TrackUnmuted,
+      RoomEvent.LocalTrackPublished,
+      RoomEvent.LocalTrackUnpublished,
+      RoomEvent.ActiveSpeakersChanged,
+      RoomEvent.ParticipantNameChanged,
+      RoomEvent.ConnectionQualityChanged,
+      RoomEvent.AudioPlaybackStatusChanged,
+      RoomEvent.ActiveDeviceChanged,
+    ] as const) {
+      room.on(event, refresh);
+    }
+    room.on(RoomEvent.TrackPublished, () => {
+      if (this.audioOnly) this.applyAudioOnly(room);
+      this.refresh();
+    });
+    room.on(RoomEvent.TrackSubscribed, () => {
+      if (this.audioOnly) this.applyAudioOnly(room);
+    });
+    room.on(RoomEvent.ParticipantConnected, (p: RemoteParticipant) => this.came(p, 'joined'));
+    room.on(RoomEvent.ParticipantDisconnected, (p: RemoteParticipant) => this.came(p, 'left'));
+    room.on(RoomEvent.SignalReconnecting, () => this.broken('resuming'));
+    room.on(RoomEvent.Reconnecting, () => this.broken('rebuilding'));
+    room.on(RoomEvent.Reconnected, () => this.mended(room));
+    room.on(RoomEvent.LocalTrackPublished, (publication: LocalTrackPublication) => this.watchEnd(publication, lib));
+    room.on(RoomEvent.Disconnected, (reason) => {
+      if (this.phase === 'connected') this.end(endingOfDisconnect(reason, this.leaving));
+    });
+    room.registerTextStreamHandler(chatTopic, (reader, from) => {
+      const sender: Participant | undefined = room.remoteParticipants.get(from.identity);
+      const name = sender?.name?.trim() ? sender.name : from.identity;
+      reader.readAll().then(
+        (text) => this.chat.receive({ id: reader.info.id, identity: from.identity, name, text, at: new Date() }),
+        () => undefined, // A stream cut off by its sender's leaving, or too long: there is no message to show.
+      );
+    });
+  }
+
+  private came(participant: RemoteParticipant, kind: 'joined' | 'left'): void {
+    this.tell({ kind, name: participant.name?.trim() ? participant.name : participant.identity });
+    this.refresh();
+  }
+
+  private broken(link: 'resuming' | 'rebuilding'): void {
+    if (this.link === 'steady') this.brokenAt = Date.now();
+    this.link = link;
+    this.chat.interrupted();
+    this.refresh();
+  }
+
+  private mended(room: Room): void {
+    const rebuilt = this.link === 'rebuilding';
+    this.link = 'steady';
+    if (rebuilt) this.chat.restored(this.transport(room), this.brokenAt);
+    else this.chat.connected(this.transport(room));
+    if (this.audioOnly) this.applyAudioOnly(room);
+    this.refresh();
+  }
+
+  /** A device that is pulled out ends its track; livekit-client turns to another one, here it is only said. */
+  private watchEnd(publication: LocalTrackPublication, lib: LiveKit): void {
+    const input = publication.source === lib.Track.Source.Microphone ? 'microphone' : 'camera';
+    if (input === 'camera' && publication.source !== lib.Track.Source.Camera) return;
+    publication.track?.on(lib.TrackEvent.Ended, () => {
+      this.tell({ kind: 'device-lost', input });
+      this.refresh();
+    });
+  }
+
+  private applyAudioOnly(room: Room): void {
+    for (const participant of room.remoteParticipants.values()) {
+      for (const publication of participant.videoTrackPublications.values()) {
+        publication.setEnabled(!this.audioOnly);
+      }
+    }
+  }
+
+  private transport(room: Room): ChatTransport {
+    return {
+      async send(id, text) {
+        const bytes = new TextEncoder().encode(text).length;
+        const writer = await room.localParticipant.streamText({ topic: chatTopic, streamId: id, totalSize: bytes });
+        await writer.write(text);
+        await writer.close();
+      },
+    };
+  }
+
+  private end(kind: EndingKind): void {
+    if (this.phase === 'ended') return;
+    this.phase = 'ended';
+    this.link = 'steady';
+    this.ending = kind;
+    this.people = [];
+    this.sounds = [];
+    this.chat.ended();
+    this.changed();
+    const room = this.room;
+    room?.removeAllListeners();
+    void room?.disconnect();
+  }
+
+  private refresh(): void {
+    if (this.phase === 'connected' && this.room) {
+      this.people = peopleOf(this.room, this.audioOnly);
+      this.sounds = soundsOf(this.room);
+      this.audible = this.room.canPlaybackAudio;
+    }
+    this.changed();
+  }
+
+  private tell(notice: Notice): void {
+    for (const listener of [...this.listeners]) listener(notice);
+  }
+}

@@ -1,0 +1,355 @@
+import { LitElement, css, html, nothing } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import { X } from 'lucide';
+import type { DeviceList } from '../core/devices';
+import type { I18n, TextKey } from '../core/i18n';
+import type { CallSession, Notice } from '../core/session';
+import './banner';
+import './chat-panel';
+import './controls';
+import type { ClControls, Panel } from './controls';
+import './device-select';
+import type { DeviceChosen } from './device-select';
+import './people-panel';
+import './sounds';
+import './stage';
+import { base, buttons } from './styles';
+import { WakeLock } from './wake-lock';
+import { Watch } from './watch';
+
+interface Said {
+  title: string;
+  body: string;
+}
+
+/** The call itself: pictures, sound, state, panels and controls. */
+@customElement('cl-call-view')
+export class ClCallView extends LitElement {
+  static override styles = [
+    base,
+    buttons,
+    css`
+      :host {
+        display: block;
+        block-size: 100%;
+        container-type: size;
+        background: var(--_stage);
+      }
+      .view {
+        position: relative;
+        display: grid;
+        grid-template: auto auto minmax(0, 1fr) auto / minmax(0, 1fr);
+        grid-template-areas: 'head' 'banners' 'stage' 'bar';
+        block-size: 100%;
+      }
+      header {
+        grid-area: head;
+        display: flex;
+        align-items: baseline;
+        justify-content: space-between;
+        gap: 4px 16px;
+        padding: 8px 12px;
+        color: var(--_on-stage);
+        font-size: var(--_small);
+      }
+      h1 {
+        min-inline-size: 0;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        font-size: var(--_small);
+        font-weight: 600;
+      }
+      header p {
+        flex: none;
+      }
+      .banners {
+        grid-area: banners;
+        display: grid;
+        gap: 8px;
+        padding: 0 8px;
+      }
+      .banners:not(:empty) {
+        padding-block-end: 8px;
+      }
+      cl-stage {
+        grid-area: stage;
+        margin-inline: 8px;
+      }
+      footer {
+        grid-area: bar;
+        container-type: inline-size;
+        margin-block-start: 8px;
+        background: var(--_raised);
+        color: var(--_text);
+        padding-block-end: env(safe-area-inset-bottom);
+      }
+      aside {
+        grid-row: head-start / stage-end;
+        grid-column: 1;
+        z-index: 1;
+        display: flex;
+        flex-direction: column;
+        min-block-size: 0;
+        background: var(--_raised);
+        color: var(--_text);
+      }
+      aside > .title {
+        display: flex;
+        align-items: center;
+        justify-content: space-between;
+        gap: 8px;
+        padding: 8px 8px 8px 16px;
+        padding-inline: 16px 8px;
+        border-block-end: 1px solid var(--_line);
+      }
+      aside h2:focus {
+        outline: none;
+      }
+      aside > .body {
+        flex: 1;
+        min-block-size: 0;
+        overflow-y: auto;
+      }
+      .padded {
+        display: grid;
+        gap: 16px;
+        padding: 16px;
+      }
+      @container (min-width: 56rem) {
+        .view.beside {
+          grid-template-columns: minmax(0, 1fr) 22.5rem;
+          grid-template-areas: 'head panel' 'banners panel' 'stage panel' 'bar bar';
+        }
+        aside {
+          grid-area: panel;
+        }
+        header {
+          padding-inline: 16px;
+        }
+      }
+      /* Very large text on a small screen: the panel needs the place of the bar's labels. */
+      @container (max-height: 24rem) {
+        header {
+          padding-block: 2px;
+        }
+      }
+    `,
+  ];
+
+  @property({ attribute: false }) i18n!: I18n;
+  @property({ attribute: false }) session!: CallSession;
+  @property({ attribute: false }) devices!: DeviceList;
+  @property() room = '';
+  @state() private panel: Panel | undefined;
+  @state() private problem: Said | undefined;
+  @state() private spoken = '';
+  @state() private weakDismissed = false;
+  @query('footer cl-controls') private readonly controls!: ClControls;
+
+  private readonly wakeLock = new WakeLock();
+  private stopNotices: (() => void) | undefined;
+  private unread = 0;
+
+  constructor() {
+    super();
+    new Watch(this, () => [this.session, this.session.chat]);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.wakeLock.hold();
+    this.stopNotices = this.session.notices((notice) => this.heard(notice));
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.wakeLock.release();
+    this.stopNotices?.();
+  }
+
+  override willUpdate(): void {
+    const { unread, messages } = this.session.chat;
+    const newest = messages[messages.length - 1];
+    if (unread > this.unread && newest) this.spoken = this.i18n.t('notice.message', { name: newest.name });
+    this.unread = unread;
+  }
+
+  override render() {
+    const { i18n, session } = this;
+    return html`<main class="view ${this.panel ? 'beside' : ''}" part="call" @keydown=${(e: KeyboardEvent) => this.key(e)}>
+      <header part="header">
+        <h1><bdi>${i18n.t('call.title', { room: this.room })}</bdi></h1>
+        <p>
+          ${i18n.count('call.people', session.people.length)} ·
+          <span role="status" part="connection" data-link=${session.link}>${i18n.t(`link.${session.link}`)}</span>
+        </p>
+      </header>
+      <div class="banners" role="status">${this.banners()}</div>
+      <cl-stage exportparts="stage, tile, screen, label, video, stand-in" .i18n=${i18n} .people=${session.people}></cl-stage>
+      ${this.panel ? this.side(this.panel) : nothing}
+      <footer>
+        <cl-controls
+          exportparts="controls, control, microphone, camera, chat, leave"
+          .i18n=${i18n}
+          .session=${session}
+          .devices=${this.devices}
+          .open=${this.panel}
+          @panel=${(e: CustomEvent<Panel>) => this.toggle(e.detail)}
+        ></cl-controls>
+      </footer>
+      <cl-sounds .sounds=${session.sounds}></cl-sounds>
+      <p class="unseen" role="status">${this.spoken}</p>
+    </main>`;
+  }
+
+  /** At most one statement about the connection, after it what else needs the reader. */
+  private banners() {
+    const { i18n, session } = this;
+    const shown = [];
+    if (session.link !== 'steady') {
+      shown.push(
+        html`<cl-banner
+          icon="link"
+          heading=${i18n.t(`banner.${session.link}.title`)}
+          body=${i18n.t(`banner.${session.link}.body`)}
+        ></cl-banner>`,
+      );
+    } else if (session.audioOnly) {
+      shown.push(this.offer('sound', 'audioOnly', () => session.setAudioOnly(false)));
+    } else if (session.me?.link === 'weak' && !this.weakDismissed) {
+      shown.push(this.offer('weak', 'weak', () => session.setAudioOnly(true), () => (this.weakDismissed = true)));
+    }
+    if (!session.audible) shown.push(this.offer('sound', 'tapToHear', () => void session.startAudio()));
+    if (this.problem) {
+      shown.push(
+        html`<cl-banner
+          icon="alert"
+          heading=${this.problem.title}
+          body=${this.problem.body}
+          dismissLabel=${i18n.t('notice.dismiss')}
+          @dismiss=${() => (this.problem = undefined)}
+        ></cl-banner>`,
+      );
+    }
+    return shown.length > 0 ? shown : nothing;
+  }
+
+  private offer(icon: string, name: 'audioOnly' | 'weak' | 'tapToHear', act: () => void, dismiss?: () => void) {
+    const { i18n } = this;
+    return html`<cl-banner
+      icon=${icon}
+      heading=${i18n.t(`banner.${name}.title`)}
+      body=${i18n.t(`banner.${name}.body`)}
+      action=${i18n.t(`banner.${name}.action`)}
+      dismissLabel=${dismiss ? i18n.t('notice.dismiss') : ''}
+      @act=${act}
+      @dismiss=${() => dismiss?.()}
+    ></cl-banner>`;
+  }
+
+  private side(panel: Panel) {
+    const { i18n } = this;
+    const titles: Record<Panel, TextKey> = {
+      chat: 'chat.title',
+      people: 'people.title',
+      devices: 'devices.title',
+      more: 'control.more',
+    };
+    return html`<aside part="panel" aria-labelledby="panel-title">
+      <div class="title">
+        <h2 id="panel-title" tabindex="-1">${i18n.t(titles[panel])}</h2>
+        <button type="button" class="plain" @click=${() => this.close()}>
+          <cl-icon .icon=${X}></cl-icon>${i18n.t('panel.close')}
+        </button>
+      </div>
+      <div class="body">${this.panelBody(panel)}</div>
+    </aside>`;
+  }
+
+  private panelBody(panel: Panel) {
+    const { i18n, session } = this;
+    switch (panel) {
+      case 'chat':
+        return html`<cl-chat-panel
+          exportparts="log, message, composer"
+          .i18n=${i18n}
+          .chat=${session.chat}
+          identity=${session.me?.identity ?? ''}
+          name=${session.me?.name ?? ''}
+        ></cl-chat-panel>`;
+      case 'people':
+        return html`<cl-people-panel exportparts="person" .i18n=${i18n} .people=${session.people}></cl-people-panel>`;
+      case 'devices':
+        return html`<div class="padded">
+          <p class="quiet">${i18n.t('devices.hint')}</p>
+          <cl-device-select
+            exportparts="device"
+            .i18n=${i18n}
+            .devices=${this.devices}
+            .selection=${{
+              audioinput: session.activeDevice('audioinput'),
+              videoinput: session.activeDevice('videoinput'),
+              audiooutput: session.activeDevice('audiooutput'),
+            }}
+            @device-chosen=${(e: CustomEvent<DeviceChosen>) => void session.useDevice(e.detail.kind, e.detail.id)}
+          ></cl-device-select>
+        </div>`;
+      case 'more':
+        return html`<cl-controls
+          variant="list"
+          .i18n=${i18n}
+          .session=${session}
+          .devices=${this.devices}
+          @panel=${(e: CustomEvent<Panel>) => this.toggle(e.detail)}
+        ></cl-controls>`;
+    }
+  }
+
+  private toggle(panel: Panel): void {
+    if (this.panel === panel) {
+      this.close();
+      return;
+    }
+    this.panel = panel;
+    void this.updateComplete.then(() => {
+      const field = panel === 'chat' ? this.renderRoot.querySelector<HTMLElement>('cl-chat-panel') : null;
+      (field ?? this.renderRoot.querySelector<HTMLElement>('#panel-title'))?.focus();
+    });
+  }
+
+  private close(): void {
+    const panel = this.panel;
+    this.panel = undefined;
+    if (panel) void this.updateComplete.then(() => this.controls.focusOpener(panel));
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.key !== 'Escape' || !this.panel || event.isComposing) return;
+    event.stopPropagation();
+    this.close();
+  }
+
+  private heard(notice: Notice): void {
+    const { i18n } = this;
+    switch (notice.kind) {
+      case 'joined':
+      case 'left':
+        this.spoken = i18n.t(`notice.${notice.kind}`, { name: notice.name });
+        return;
+      case 'device-lost':
+        this.problem = { title: i18n.t(`notice.${notice.input}Lost`), body: '' };
+        return;
+      case 'may-not-publish':
+        this.problem = { title: i18n.t('notice.mayNotPublish'), body: '' };
+        return;
+      case 'device-problem':
+        if (notice.input === 'screen' || notice.input === 'speaker') {
+          this.problem = { title: i18n.t(`notice.${notice.input}Problem`), body: '' };
+        } else {
+          const stem = `problem.${notice.input}.${notice.problem}` as const;
+          this.problem = { title: i18n.t(`${stem}.title`), body: i18n.t(`${stem}.body`) };
+        }
+    }
+  }
+}

@@ -1,0 +1,224 @@
+import type { PropertyValues } from 'lit';
+import { LitElement, css, html, nothing } from 'lit';
+import { customElement, property, state } from 'lit/decorators.js';
+import { CircleAlert, Copy, LoaderCircle, PhoneOff } from 'lucide';
+import { DeviceList, localChoices, obstacle } from '../core/devices';
+import type { EndingKind } from '../core/ending';
+import { canRejoin } from '../core/ending';
+import { I18n, loadLanguage } from '../core/i18n';
+import type { Texts } from '../core/i18n';
+import { Preview } from '../core/preview';
+import type { JoinMedia } from '../core/preview';
+import { CallSession } from '../core/session';
+import type { SessionOptions } from '../core/session';
+import { readToken } from '../core/token';
+import './call-view';
+import './icon';
+import './notice-page';
+import './prejoin';
+import { base, buttons, tokens } from './styles';
+import { Watch } from './watch';
+
+/**
+ * A whole call in one tag: `<careline-call token="..." server-url="https://...">`.
+ *
+ * Removing the element leaves the call. Fires `call-joined` and `call-ended` (with the kind of the ending).
+ */
+@customElement('careline-call')
+export class CarelineCall extends LitElement {
+  static override styles = [
+    tokens,
+    base,
+    buttons,
+    css`
+      :host {
+        display: block;
+        block-size: 100%;
+        overflow: auto;
+        background: var(--_surface);
+      }
+    `,
+  ];
+
+  /** The join token. A new one begins anew. */
+  @property() token = '';
+  /** Where the call is; the page's own server when empty. */
+  @property({ attribute: 'server-url' }) serverUrl = '';
+  /** The reader's name, shown where the token carries none. */
+  @property() name = '';
+  /** The whole link, for "Copy the link" in a browser that cannot make calls. */
+  @property({ attribute: false }) link = '';
+  /** Texts that replace the built-in ones, by key. */
+  @property({ attribute: false }) strings: Texts = {};
+  @property({ attribute: false }) options: SessionOptions = {};
+  @property({ reflect: true }) override lang = '';
+
+  /** The running call, for programs beside the page. */
+  @state() session = new CallSession();
+
+  @state() private i18n = new I18n();
+  @state() private copied = false;
+  private preview!: Preview;
+  private readonly devices = new DeviceList('mediaDevices' in navigator ? navigator.mediaDevices : undefined);
+  private lastPhase: CallSession['phase'] = 'idle';
+
+  constructor() {
+    super();
+    new Watch(this, () => [this.session]);
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.devices.start();
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.devices.stop();
+    // Moving the element within the page disconnects it only for a moment.
+    queueMicrotask(() => {
+      if (this.isConnected) return;
+      this.preview.stop();
+      void this.session.leave();
+    });
+  }
+
+  override willUpdate(changed: PropertyValues<this>): void {
+    if (changed.has('lang') || changed.has('strings')) void this.speak();
+    if (changed.has('token') || changed.has('options')) this.begin();
+  }
+
+  override updated(): void {
+    const { phase } = this.session;
+    if (phase === this.lastPhase) return;
+    this.lastPhase = phase;
+    if (phase === 'connected') this.dispatchEvent(new CustomEvent('call-joined'));
+    if (phase === 'ended') {
+      this.dispatchEvent(new CustomEvent<EndingKind>('call-ended', { detail: this.session.ending ?? 'left' }));
+    }
+  }
+
+  override render() {
+    const { i18n, session } = this;
+    const obstacleHere = obstacle();
+    if (obstacleHere === 'no-webrtc') return this.unsupported();
+    const ending = this.endingNow();
+    if (ending) return this.over(ending);
+    const facts = readToken(this.token);
+    switch (session.phase) {
+      case 'connecting':
+        return html`<main>
+          <cl-notice-page
+            announce
+            .icon=${LoaderCircle}
+            heading=${i18n.t('connecting.title')}
+            body=${i18n.t('connecting.body')}
+          >
+            <button type="button" @click=${() => void session.leave()}>${i18n.t('connecting.cancel')}</button>
+          </cl-notice-page>
+        </main>`;
+      case 'connected':
+        return html`<cl-call-view
+          exportparts="call, header, connection, stage, tile, screen, label, video, controls, control, microphone, camera, chat, leave, panel, log, message, composer, person"
+          .i18n=${i18n}
+          .session=${session}
+          .devices=${this.devices}
+          room=${facts?.room ?? ''}
+        ></cl-call-view>`;
+      default:
+        return html`<main>
+          <cl-prejoin
+            exportparts="prejoin, preview, problem, level"
+            .i18n=${i18n}
+            .preview=${this.preview}
+            .devices=${this.devices}
+            .obstacle=${obstacleHere}
+            name=${this.shownName()}
+            room=${facts?.room ?? ''}
+            @join=${(e: CustomEvent<JoinMedia>) => void session.join(this.serverUrl || location.origin, this.token, e.detail)}
+          ></cl-prejoin>
+        </main>`;
+    }
+  }
+
+  private unsupported() {
+    const { i18n } = this;
+    return html`<main>
+      <cl-notice-page
+        .icon=${CircleAlert}
+        heading=${i18n.t('obstacle.no-webrtc.title')}
+        body=${i18n.t('obstacle.no-webrtc.body')}
+      >
+        ${this.link
+          ? html`<button type="button" class="primary" @click=${() => void this.copy()}>
+              <cl-icon .icon=${Copy}></cl-icon>${i18n.t(this.copied ? 'obstacle.copied' : 'obstacle.copy')}
+            </button>`
+          : nothing}
+      </cl-notice-page>
+    </main>`;
+  }
+
+  private over(ending: EndingKind) {
+    const { i18n } = this;
+    return html`<main>
+      <cl-notice-page
+        ?announce=${this.session.phase === 'ended'}
+        data-ending=${ending}
+        .icon=${ending === 'left' ? PhoneOff : CircleAlert}
+        heading=${i18n.t(`ending.${ending}.title`)}
+        body=${i18n.t(`ending.${ending}.body`)}
+        next=${i18n.t(`ending.${ending}.next`)}
+      >
+        ${canRejoin(ending)
+          ? html`<button type="button" class="primary" @click=${() => this.begin()}>
+              ${i18n.t(ending === 'failed' || ending === 'unreachable' || ending === 'full' ? 'ending.retry' : 'ending.again')}
+            </button>`
+          : nothing}
+      </cl-notice-page>
+    </main>`;
+  }
+
+  /** How the call ended, or why it cannot begin: without a token, or with one whose time is over. */
+  private endingNow(): EndingKind | undefined {
+    if (this.session.phase === 'ended') return this.session.ending;
+    if (this.session.phase !== 'idle') return undefined;
+    const facts = readToken(this.token);
+    if (!facts) return 'incomplete';
+    // Clocks of phones differ: only a token long over is not even tried.
+    return facts.expires !== undefined && facts.expires < Date.now() - 60_000 ? 'expired' : undefined;
+  }
+
+  private shownName(): string {
+    const facts = readToken(this.token);
+    return facts?.name || this.name || facts?.identity || '';
+  }
+
+  private begin(): void {
+    const previous = this.session;
+    void previous.leave();
+    if (this.hasUpdated) this.preview.stop();
+    this.preview = new Preview(
+      'mediaDevices' in navigator ? navigator.mediaDevices : undefined,
+      'permissions' in navigator ? navigator.permissions : undefined,
+      localChoices(),
+    );
+    this.session = new CallSession(this.options);
+    if (this.token && !this.endingNow()) this.session.warm();
+  }
+
+  private async speak(): Promise<void> {
+    this.i18n = await loadLanguage(this.lang || document.documentElement.lang || 'en', this.strings);
+    this.dir = this.i18n.dir;
+  }
+
+  private async copy(): Promise<void> {
+    await navigator.clipboard.writeText(this.link);
+    this.copied = true;
+  }
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    'careline-call': CarelineCall;
+  }
+}

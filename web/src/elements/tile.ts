@@ -1,0 +1,201 @@
+import { LitElement, css, html, nothing } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import { AudioLines, MicOff, MonitorUp, SignalLow } from 'lucide';
+import type { I18n } from '../core/i18n';
+import type { Person, Showable } from '../core/people';
+import './icon';
+import { base } from './styles';
+
+/** At most two letters that stand for a person while there is no picture. */
+export function initials(name: string): string {
+  const words = name.trim().split(/\s+/).filter(Boolean);
+  const picked = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+  return picked.map((word) => Array.from(word ?? '')[0]?.toLocaleUpperCase() ?? '').join('');
+}
+
+/** One person's picture or, with `screen`, what they share. */
+@customElement('cl-tile')
+export class ClTile extends LitElement {
+  static override styles = [
+    base,
+    css`
+      :host {
+        position: relative;
+        display: block;
+        min-inline-size: 0;
+        min-block-size: 0;
+        overflow: hidden;
+        border-radius: var(--_radius);
+        background: var(--_tile);
+        color: var(--_on-stage);
+        container-type: size;
+      }
+      video {
+        position: absolute;
+        inset: 0;
+        inline-size: 100%;
+        block-size: 100%;
+        object-fit: cover;
+      }
+      video.whole {
+        object-fit: contain;
+        background: var(--_stage);
+      }
+      video.mirrored {
+        transform: scaleX(-1);
+      }
+      .stand-in {
+        position: absolute;
+        inset: 0;
+        display: grid;
+        place-items: center;
+      }
+      .stand-in span {
+        display: grid;
+        place-items: center;
+        inline-size: clamp(40px, 36cqmin, 128px);
+        aspect-ratio: 1;
+        border-radius: 50%;
+        background: #3b4a58;
+        font-size: clamp(1rem, 14cqmin, 3rem);
+        font-weight: 600;
+      }
+      .label {
+        position: absolute;
+        inset-block-end: 8px;
+        inset-inline-start: 8px;
+        display: flex;
+        align-items: center;
+        gap: 6px;
+        max-inline-size: calc(100% - 16px);
+        padding: 4px 10px;
+        border-radius: 8px;
+        background: var(--_label);
+        font-size: var(--_small);
+        line-height: 1.4;
+      }
+      .label bdi {
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      .label .state {
+        display: inline-flex;
+        flex: none;
+        align-items: center;
+        gap: 4px;
+      }
+      :host([speaking])::after {
+        content: '';
+        position: absolute;
+        inset: 0;
+        border: 3px solid var(--_speaking);
+        border-radius: inherit;
+        pointer-events: none;
+      }
+      @container (max-width: 180px) {
+        .label {
+          inset-block-end: 4px;
+          inset-inline-start: 4px;
+          max-inline-size: calc(100% - 8px);
+          padding: 2px 6px;
+        }
+        .state .word {
+          position: absolute;
+          inline-size: 1px;
+          overflow: hidden;
+          clip-path: inset(50%);
+          white-space: nowrap;
+        }
+      }
+    `,
+  ];
+
+  @property({ attribute: false }) i18n!: I18n;
+  @property({ attribute: false }) person!: Person;
+  @property({ type: Boolean }) screen = false;
+  @property({ type: Boolean, reflect: true }) speaking = false;
+  @state() private playing = false;
+  @query('video') private readonly video!: HTMLVideoElement | null;
+
+  private attached: { track: Showable; video: HTMLVideoElement } | undefined;
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.detach();
+  }
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.requestUpdate();
+  }
+
+  override updated(): void {
+    const track = this.screen ? this.person.screen : this.person.camera;
+    const video = this.video;
+    if (this.attached && (this.attached.track !== track || this.attached.video !== video)) this.detach();
+    if (track && video && !this.attached) {
+      track.attach(video);
+      this.attached = { track, video };
+    }
+  }
+
+  override render() {
+    const { person, i18n } = this;
+    const track = this.screen ? person.screen : person.camera;
+    const shownName = person.local ? i18n.t('people.you', { name: person.name }) : person.name;
+    const name = this.screen
+      ? person.local
+        ? i18n.t('tile.yourScreen')
+        : i18n.t('tile.screenOf', { name: person.name })
+      : shownName;
+    return html`
+      ${track && !this.screen && this.playing
+        ? nothing
+        : html`<div class="stand-in" part="stand-in" aria-hidden="true"><span>${initials(person.name)}</span></div>`}
+      ${track
+        ? html`<video
+            part="video"
+            class="${this.screen ? 'whole' : ''} ${person.mirrored && !this.screen ? 'mirrored' : ''}"
+            aria-label=${this.screen ? name : i18n.t('tile.pictureOf', { name: person.name })}
+            playsinline
+            autoplay
+            .muted=${true}
+            @playing=${() => (this.playing = true)}
+            @emptied=${() => (this.playing = false)}
+          ></video>`
+        : nothing}
+      <div class="label" part="label">
+        ${this.screen ? html`<cl-icon .icon=${MonitorUp}></cl-icon>` : this.micState()}
+        <bdi>${name}</bdi>
+        ${person.link === 'weak' || person.link === 'lost'
+          ? html`<span class="state"
+              ><cl-icon .icon=${SignalLow}></cl-icon><span class="word">${i18n.t(`link.${person.link}`)}</span></span
+            >`
+          : nothing}
+      </div>
+    `;
+  }
+
+  private micState() {
+    const { person, i18n } = this;
+    if (person.microphone !== 'on') {
+      const word = person.microphone === 'muted' ? 'mic.muted' : 'mic.none';
+      return html`<span class="state" data-microphone=${person.microphone}
+        ><cl-icon .icon=${MicOff}></cl-icon><span class="unseen">${i18n.t(word)}</span></span
+      >`;
+    }
+    if (person.speaking) {
+      return html`<span class="state" data-microphone="on"
+        ><cl-icon .icon=${AudioLines}></cl-icon><span class="unseen">${i18n.t('mic.speaking')}</span></span
+      >`;
+    }
+    return nothing;
+  }
+
+  private detach(): void {
+    this.attached?.track.detach(this.attached.video);
+    this.attached = undefined;
+    this.playing = false;
+  }
+}
