@@ -1,0 +1,56 @@
+package sfu
+
+import (
+	"github.com/livekit/protocol/livekit"
+	"github.com/pion/webrtc/v4"
+)
+
+// The commands of this file come from inside: from the room, from other participants and from the participant's own connections.
+
+type (
+	// endCommand ends the session from outside.
+	endCommand struct {
+		reason livekit.DisconnectReason
+		action livekit.LeaveRequest_Action
+	}
+	// resumeCommand says that a client came back; its peer follows with an attachCommand.
+	resumeCommand struct{ reason livekit.ReconnectReason }
+	// changeCommand says how another participant changed. info nil: its publications only. gone: the session that ended, told or not.
+	changeCommand struct {
+		info           *livekit.ParticipantInfo
+		added, removed []*Publication
+		gone           string
+	}
+	// codecCommand says that a publication's codec is known now, so that it can be subscribed.
+	codecCommand struct{ publication *Publication }
+	// viewerCommand tells a publisher that a first viewer receives its track.
+	viewerCommand struct{ publication *Publication }
+
+	speakersCommand struct{ speakers []*livekit.SpeakerInfo }
+
+	gatheredCommand struct {
+		transport *transport
+		candidate *webrtc.ICECandidate // nil: gathering is complete
+	}
+	connectionCommand struct {
+		transport *transport
+		state     webrtc.PeerConnectionState
+	}
+	remoteTrackCommand struct {
+		transport *transport
+		track     *webrtc.TrackRemote
+		receiver  *webrtc.RTPReceiver
+	}
+	layerCommand struct{ layer *layer } // its first packet named SSRC and codec
+)
+
+func (endCommand) command()         {}
+func (resumeCommand) command()      {}
+func (changeCommand) command()      {}
+func (codecCommand) command()       {}
+func (viewerCommand) command()      {}
+func (speakersCommand) command()    {}
+func (gatheredCommand) command()    {}
+func (connectionCommand) command()  {}
+func (remoteTrackCommand) command() {}
+func (layerCommand) command()       {}

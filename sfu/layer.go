@@ -1,0 +1,220 @@
+package sfu
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/webrtc/v4"
+
+	"careline/sfu/media"
+)
+
+const (
+	frameWait       = 400 * time.Microsecond // an unfinished frame is handed over after this
+	keyframeSpacing = 500 * time.Millisecond // between two requests for one layer
+	defaultRTT      = 60 * time.Millisecond  // to the publisher, until ICE measured it
+	rttEvery        = time.Second
+)
+
+// layer is one encoding of a publication: a goroutine that reads it into a ring, and the doorbells of the workers that follow the ring.
+type layer struct {
+	// immutable
+	publication *Publication
+	rid         string
+	id          uint8 // unique within the publication for as long as it lives
+	quality     int   // order among the publication's layers
+	track       *webrtc.TrackRemote
+	receiver    *webrtc.RTPReceiver
+	ring        *media.Ring
+	clock       media.SenderClock
+
+	keyframeAsked atomic.Int64 // ns, when a request was last sent
+	feeds         atomic.Pointer[[]*feed]
+	mu            sync.Mutex // serialises changes of feeds
+
+	// owned by read
+	intake *media.Intake
+	codecs map[uint8]payloadType
+}
+
+// payloadType is what a payload type of the client means.
+type payloadType struct {
+	codec media.Codec
+	fmtp  string
+}
+
+func newLayer(pub *Publication, id uint8, quality int, track *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) *layer {
+	l := &layer{
+		publication: pub,
+		rid:         track.RID(),
+		id:          id,
+		quality:     quality,
+		track:       track,
+		receiver:    receiver,
+		ring:        media.NewRing(pub.kind),
+		codecs:      make(map[uint8]payloadType),
+	}
+	l.feeds.Store(&[]*feed{})
+	l.intake = media.NewIntake(pub.kind, l.ring)
+	parameters := receiver.GetParameters()
+	l.intake.SetExtensions(extensionIDs(parameters.HeaderExtensions))
+	for _, c := range parameters.Codecs {
+		if codec := media.ParseCodec(c.MimeType); codec != media.CodecUnknown {
+			l.intake.SetCodec(uint8(c.PayloadType), codec)
+			l.codecs[uint8(c.PayloadType)] = payloadType{codec, c.SDPFmtpLine}
+		}
+	}
+	return l
+}
+
+// read is the layer's goroutine: it ends with the track. First packets tell the publisher's goroutine the codec.
+func (l *layer) read() {
+	var (
+		counters = &l.publication.publisher.manager.counters
+		buf      = make([]byte, receiveMTU)
+		nacks    []uint16
+		waiting  int64 // since when an unfinished frame is not handed over
+		rtt      = int64(defaultRTT)
+		measured int64
+		known    bool
+		newest   uint64
+	)
+	for {
+		n, _, err := l.track.Read(buf)
+		if err != nil {
+			if errors.Is(err, webrtc.ErrCodecNotFound) || errors.Is(err, io.ErrShortBuffer) {
+				counters.packetsRefused.Add(1)
+				continue
+			}
+			return
+		}
+		now := monotonic()
+		p, err := l.intake.Put(buf[:n], now)
+		if err != nil {
+			counters.packetsRefused.Add(1)
+			continue
+		}
+		counters.packetsIn.Add(1)
+		if !known {
+			known = true
+			entry := l.codecs[buf[1]&0x7f]
+			l.publication.fmtp.CompareAndSwap(nil, &entry.fmtp)
+			l.publication.codec.Store(uint32(p.Codec)) // what flows counts, not what was announced
+			l.publication.publisher.post(layerCommand{l})
+		}
+		if p.HasAudioLevel {
+			l.publication.loudness.add(p.AudioLevel)
+		}
+
+		late := p.Seq < newest
+		newest = max(newest, p.Seq)
+		switch {
+		case p.Marker || late || l.publication.isAudio():
+			waiting = 0
+			l.ringDoorbells()
+		case waiting == 0:
+			waiting = now
+		case now-waiting > int64(frameWait):
+			waiting = 0
+			l.ringDoorbells()
+		}
+
+		if now-measured > int64(rttEvery) {
+			measured = now
+			if d := l.publication.transport.roundTrip(); d > 0 {
+				rtt = int64(d)
+			}
+		}
+		if nacks = l.intake.Nacks(nacks[:0], now, rtt); len(nacks) > 0 {
+			counters.nacksSent.Add(uint64(len(nacks)))
+			l.write(&rtcp.TransportLayerNack{MediaSSRC: uint32(l.track.SSRC()), Nacks: rtcp.NackPairsFromSequenceNumbers(nacks)})
+		}
+	}
+}
+
+// ringDoorbells is the doorbell of the workers that follow this layer.
+func (l *layer) ringDoorbells() {
+	for _, f := range *l.feeds.Load() {
+		f.ring()
+	}
+}
+
+// readReports keeps the newest sender report of the layer; it ends with the track.
+func (l *layer) readReports() {
+	buf := make([]byte, receiveMTU)
+	ssrc := uint32(0)
+	keep := func(from uint32, ntp uint64, rtp uint32) {
+		if from == ssrc {
+			l.clock.Set(ntp, rtp, monotonic())
+		}
+	}
+	for {
+		var n int
+		var err error
+		if l.rid != "" {
+			n, _, err = l.receiver.ReadSimulcast(buf, l.rid)
+		} else {
+			n, _, err = l.receiver.Read(buf)
+		}
+		if errors.Is(err, io.ErrShortBuffer) {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		ssrc = uint32(l.track.SSRC())
+		if media.ParseSenderReports(buf[:n], keep) != nil {
+			l.publication.publisher.manager.counters.packetsRefused.Add(1)
+		}
+	}
+}
+
+// requestKeyframe asks the publisher for a decodable start, at most once per keyframeSpacing.
+func (l *layer) requestKeyframe(now int64) {
+	asked := l.keyframeAsked.Load()
+	if asked != 0 && now-asked < int64(keyframeSpacing) || l.publication.muted.Load() || !l.keyframeAsked.CompareAndSwap(asked, now) {
+		return
+	}
+	l.publication.publisher.manager.counters.keyframesAsked.Add(1)
+	l.write(&rtcp.PictureLossIndication{MediaSSRC: uint32(l.track.SSRC())})
+}
+
+// write sends feedback to the publisher. It goes out at once and does not block: UDP, or a TCP connection with a bounded buffer.
+func (l *layer) write(p rtcp.Packet) {
+	if err := l.publication.transport.pc.WriteRTCP([]rtcp.Packet{p}); err != nil && !errors.Is(err, io.ErrClosedPipe) {
+		l.publication.publisher.log.Debug("feedback to publisher", "error", err)
+	}
+}
+
+// flows tells whether packets came within the last second.
+func (l *layer) flows(now int64) bool {
+	last := l.ring.LastArrival()
+	return last != 0 && now-last < int64(time.Second)
+}
+
+// attach adds a worker's doorbell; detach takes it out.
+func (l *layer) attach(f *feed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := *l.feeds.Load()
+	feeds := append(make([]*feed, 0, len(old)+1), old...)
+	feeds = append(feeds, f)
+	l.feeds.Store(&feeds)
+}
+
+func (l *layer) detach(f *feed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	old := *l.feeds.Load()
+	feeds := make([]*feed, 0, len(old))
+	for _, o := range old {
+		if o != f {
+			feeds = append(feeds, o)
+		}
+	}
+	l.feeds.Store(&feeds)
+}

@@ -1,0 +1,107 @@
+package sfu
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
+
+	"careline/internal/errs"
+	"careline/sfu/media"
+)
+
+// section is what we need to know of one media section of a client's offer.
+type section struct {
+	mid       string
+	kind      media.Kind
+	direction webrtc.RTPTransceiverDirection // the client's
+	stream    string                         // msid, both parts; empty where the client sends nothing
+	track     string
+	rids      []string // simulcast, as offered, without the mark of pausing
+	ssrcs     []uint32 // primary ones as declared; empty with rids
+}
+
+func (s section) sends() bool {
+	return s.direction == webrtc.RTPTransceiverDirectionSendonly || s.direction == webrtc.RTPTransceiverDirectionSendrecv
+}
+
+// offerSummary is a client's offer, parsed once.
+type offerSummary struct {
+	sections []section
+	role     webrtc.DTLSRole // that the client insists on; auto when it leaves the choice
+}
+
+// parseOffer reads a client's offer and refuses what could not be served: sections without mid, the same mid twice, too many.
+func parseOffer(text string, limit int) (offerSummary, error) {
+	var o offerSummary
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(text); err != nil {
+		return o, errs.With(errs.Invalid, fmt.Errorf("parse session description: %w", err))
+	}
+	if len(d.MediaDescriptions) > limit {
+		return o, ErrSectionLimit
+	}
+	o.role = webrtc.DTLSRoleAuto
+	seen := make(map[string]bool, len(d.MediaDescriptions))
+	for _, m := range d.MediaDescriptions {
+		mid, ok := m.Attribute(sdp.AttrKeyMID)
+		if !ok || mid == "" || len(mid) > 16 || seen[mid] {
+			return o, errs.New(errs.Invalid, "session description has a media section without a mid of its own")
+		}
+		seen[mid] = true
+		switch setup, _ := m.Attribute(sdp.AttrKeyConnectionSetup); setup {
+		case "passive":
+			o.role = webrtc.DTLSRoleServer
+		case "active":
+			o.role = webrtc.DTLSRoleClient
+		}
+		s := section{mid: mid}
+		switch m.MediaName.Media {
+		case "audio":
+			s.kind = media.KindAudio
+		case "video":
+			s.kind = media.KindVideo
+		default:
+			continue
+		}
+		readSection(&s, m)
+		o.sections = append(o.sections, s)
+	}
+	return o, nil
+}
+
+func readSection(s *section, m *sdp.MediaDescription) {
+	s.direction = webrtc.RTPTransceiverDirectionSendrecv // RFC 8866 section 6.7
+	var retransmissions []string
+	for _, a := range m.Attributes {
+		switch a.Key {
+		case sdp.AttrKeySendRecv, sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive:
+			s.direction = webrtc.NewRTPTransceiverDirection(a.Key)
+		case sdp.AttrKeyMsid:
+			stream, track, _ := strings.Cut(a.Value, " ")
+			if stream != "-" {
+				s.stream = stream
+			}
+			s.track = track
+		case "rid":
+			if rid, what, _ := strings.Cut(a.Value, " "); strings.HasPrefix(what, "send") {
+				s.rids = append(s.rids, strings.TrimPrefix(rid, "~"))
+			}
+		case sdp.AttrKeySSRCGroup:
+			if f := strings.Fields(a.Value); len(f) == 3 && f[0] == sdp.SemanticTokenFlowIdentification {
+				retransmissions = append(retransmissions, f[2])
+			}
+		case sdp.AttrKeySSRC:
+			ssrc, attribute, _ := strings.Cut(a.Value, " ")
+			if name, value, ok := strings.Cut(attribute, ":"); ok && name == "msid" && s.track == "" {
+				s.stream, s.track, _ = strings.Cut(value, " ")
+			}
+			var n uint32
+			if _, err := fmt.Sscan(ssrc, &n); err == nil && !slices.Contains(retransmissions, ssrc) && !slices.Contains(s.ssrcs, n) {
+				s.ssrcs = append(s.ssrcs, n)
+			}
+		}
+	}
+}
