@@ -30,11 +30,9 @@ func listen(t testing.TB, address string) *net.UDPConn {
 		}
 		t.Fatal(err)
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
+	if err := conn.SetReadBuffer(receiveBuffer); err != nil {
 		t.Fatal(err)
 	}
-	growBuffers(conn, raw)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }

@@ -3,6 +3,7 @@
 package udp
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -35,17 +36,38 @@ func (s *socket) write(b []byte, to netip.AddrPort) error {
 	return nil
 }
 
+// descriptor is package net's socket.
+type descriptor struct {
+	// immutable
+	conn *net.UDPConn
+	raw  syscall.RawConn
+}
+
+func (d *descriptor) open(conn *net.UDPConn) (err error) {
+	d.conn = conn
+	if d.raw, err = conn.SyscallConn(); err != nil {
+		return fmt.Errorf("reach the descriptor: %w", err)
+	}
+	return nil
+}
+
+func (d *descriptor) read(b []byte) (int, netip.AddrPort, error) {
+	return d.conn.ReadFromUDPAddrPort(b)
+}
+
+func (d *descriptor) close() error { return d.conn.Close() }
+
 // family says whether the socket is an IPv6 one and whether IPv4 peers reach it as well, which package
 // net arranges for a socket bound to all addresses of both families.
-func family(_ syscall.RawConn, local *net.UDPAddr) (ipv6, dual bool) {
+func (*descriptor) family(local *net.UDPAddr) (ipv6, dual bool) {
 	ipv6 = !isIPv4(local.IP)
 	return ipv6, ipv6 && local.IP.IsUnspecified()
 }
 
 // growBuffers asks for large socket buffers; the system gives what it allows.
-func growBuffers(conn *net.UDPConn, _ syscall.RawConn) {
-	_ = conn.SetReadBuffer(receiveBuffer)
-	_ = conn.SetWriteBuffer(sendBuffer)
+func (d *descriptor) growBuffers() {
+	_ = d.conn.SetReadBuffer(receiveBuffer)
+	_ = d.conn.SetWriteBuffer(sendBuffer)
 }
 
 // segmentation is Linux's.

@@ -1,14 +1,12 @@
 package udp
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -22,11 +20,10 @@ const (
 )
 
 // socket is one UDP socket: the net.PacketConn under pion's mux, and where batches end.
-// Its methods may be called from any goroutine.
+// Its methods may be called from any goroutine, those that read from one at a time.
 type socket struct {
 	// immutable
-	conn   *net.UDPConn
-	raw    syscall.RawConn
+	descriptor
 	local  *net.UDPAddr
 	ipv6   bool // an IPv6 socket: takes IPv4 destinations as mapped addresses
 	dual   bool // an IPv6 socket that IPv4 peers reach
@@ -47,15 +44,14 @@ func newSocket(conn *net.UDPConn, logger *slog.Logger) (*socket, error) {
 	if !ok {
 		return nil, fmt.Errorf("local address %v is not a UDP address", conn.LocalAddr())
 	}
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("reach the descriptor: %w", err)
+	s := &socket{local: local, logger: logger}
+	if err := s.open(conn); err != nil {
+		return nil, err
 	}
-	s := &socket{conn: conn, raw: raw, local: local, logger: logger}
-	s.ipv6, s.dual = family(raw, local)
-	s.segmentation.init(raw)
+	s.ipv6, s.dual = s.family(local)
+	s.segmentation.init(s.raw)
 	s.singles.New = func() any { return newSender(1) }
-	growBuffers(conn, raw)
+	s.growBuffers()
 	return s, nil
 }
 
@@ -67,19 +63,17 @@ func (s *socket) reaches(ip net.IP) bool {
 	return s.ipv6
 }
 
-// ReadFromAddrPort reads one datagram. It returns an error only when the socket is closed or its
-// deadline passed.
+// ReadFromAddrPort reads one datagram. Its only error is net.ErrClosed.
 func (s *socket) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(b)
+		n, from, err := s.read(b)
 		if err == nil {
 			s.counters.received.Add(1)
 			s.counters.receivedBytes.Add(uint64(n))
 			return n, unmap(from), nil
 		}
-		var timeout net.Error
-		if errors.Is(err, net.ErrClosed) || errors.As(err, &timeout) && timeout.Timeout() {
-			return n, from, err
+		if s.closed.Load() {
+			return 0, netip.AddrPort{}, net.ErrClosed
 		}
 		s.counters.readErrors.Add(1)
 		time.Sleep(readPause)
@@ -134,18 +128,18 @@ func (s *socket) LocalAddr() net.Addr { return s.local }
 func (s *socket) Close() error {
 	s.closeOnce.Do(func() {
 		s.closed.Store(true)
-		s.closeError = s.conn.Close()
+		s.closeError = s.descriptor.close()
 	})
 	return s.closeError
 }
 
 func (s *socket) closeErr() error { return s.Close() }
 
-func (s *socket) SetDeadline(t time.Time) error     { return s.conn.SetDeadline(t) }
-func (s *socket) SetReadDeadline(t time.Time) error { return s.conn.SetReadDeadline(t) }
+// Deadlines do nothing: the mux reads until the socket is closed, writes do not wait, and pion would
+// set a deadline in the past on the shared socket to abort one PeerConnection's write.
 
-// SetWriteDeadline does nothing: writes do not wait, and pion would set a deadline in the past on the
-// shared socket to abort one PeerConnection's write.
+func (s *socket) SetDeadline(time.Time) error      { return nil }
+func (s *socket) SetReadDeadline(time.Time) error  { return nil }
 func (s *socket) SetWriteDeadline(time.Time) error { return nil }
 
 // unmap gives IPv4 peers of a dual-stack socket their IPv4 address.

@@ -2,15 +2,14 @@ package udp
 
 import (
 	"net"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
 // family says whether the socket is an IPv6 one and whether IPv4 peers reach it as well.
-func family(raw syscall.RawConn, local *net.UDPAddr) (ipv6, dual bool) {
+func (d *descriptor) family(local *net.UDPAddr) (ipv6, dual bool) {
 	ipv6 = !isIPv4(local.IP)
-	_ = raw.Control(func(fd uintptr) {
+	_ = d.raw.Control(func(fd uintptr) {
 		if domain, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN); err == nil {
 			ipv6 = domain == unix.AF_INET6
 		}
@@ -24,8 +23,8 @@ func family(raw syscall.RawConn, local *net.UDPAddr) (ipv6, dual bool) {
 
 // growBuffers asks for large socket buffers: past net.core.rmem_max and wmem_max where the process may
 // (CAP_NET_ADMIN), up to them where it may not.
-func growBuffers(_ *net.UDPConn, raw syscall.RawConn) {
-	_ = raw.Control(func(fd uintptr) {
+func (d *descriptor) growBuffers() {
+	_ = d.raw.Control(func(fd uintptr) {
 		grow(int(fd), unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer)
 		grow(int(fd), unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer)
 	})
