@@ -74,6 +74,9 @@ func (p *Participant) acceptOffer(text string, id uint32) {
 		}
 	}
 	t := p.publisher
+	if t.closed {
+		return
+	}
 	if err := t.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}); err != nil {
 		p.fail("apply offer", err)
 		return
@@ -123,7 +126,7 @@ func (p *Participant) negotiate() {
 		return
 	}
 	t := p.viewer
-	if t == nil || !t.dirty || t.awaiting {
+	if t == nil || !t.dirty || t.awaiting || t.closed {
 		return
 	}
 	text, err := t.offer()
@@ -141,7 +144,7 @@ func (p *Participant) negotiate() {
 // acceptAnswer ends the negotiation that we opened. An answer to an older offer is ignored.
 func (p *Participant) acceptAnswer(text string, id uint32) {
 	t := p.viewer
-	if t == nil || t == p.publisher || !t.awaiting || (id != 0 && id != t.offerID) {
+	if t == nil || t == p.publisher || !t.awaiting || t.closed || (id != 0 && id != t.offerID) {
 		p.log.Debug("answer to no open offer ignored", "id", id)
 		return
 	}
@@ -192,6 +195,9 @@ func (p *Participant) gathered(c gatheredCommand) {
 
 // connectionChanged follows a connection's life: first media makes the participant active, a lost one makes the client resume.
 func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionState) {
+	if t.closed {
+		return
+	}
 	p.log.Debug("connection state", "target", t.target.String(), "state", s.String())
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
@@ -203,6 +209,10 @@ func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionSta
 			p.log.Info("participant connected", "sdk", p.request.Client.Sdk.String(), "single", p.request.SinglePC)
 		}
 		p.startBound()
+	case webrtc.PeerConnectionStateClosed:
+		// The client closed it: it is leaving and will say so in a moment, or starts over.
+		t.closed = true
+		p.answerTimer.Reset(closedGrace)
 	case webrtc.PeerConnectionStateFailed:
 		p.log.Info("connection failed, client told to resume", "target", t.target.String())
 		p.send(Leave{Reason: livekit.DisconnectReason_CONNECTION_TIMEOUT, Action: livekit.LeaveRequest_RESUME})

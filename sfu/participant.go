@@ -16,6 +16,7 @@ const (
 	inboxSize     = 512
 	heldMessages  = 1000 // messages kept for a peer that is not there yet or not there any more
 	answerTimeout = 15 * time.Second
+	closedGrace   = 2 * time.Second // from a connection that the client closed to its word of leaving
 )
 
 // Participant is one client session. Its goroutine owns membership and negotiation; everybody else talks to it through its inbox.

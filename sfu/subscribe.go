@@ -107,7 +107,7 @@ func (p *Participant) hears(sid string) bool {
 
 // reconcile brings the subscriptions to what is wanted and there. What it attaches and removes takes effect with the next negotiation.
 func (p *Participant) reconcile() {
-	if !p.subscribe.dirty || p.over {
+	if !p.subscribe.dirty || p.over || p.viewer != nil && p.viewer.closed {
 		return
 	}
 	p.subscribe.dirty = false
@@ -307,7 +307,7 @@ func (p *Participant) sectionsAnswered() {
 
 // askForSections makes a single-connection client offer: with more sections when they are short, as it is when an answer is due.
 func (p *Participant) askForSections() {
-	if p.viewer == nil {
+	if p.viewer == nil || p.viewer.closed {
 		return
 	}
 	var missing sectionCount

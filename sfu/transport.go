@@ -38,6 +38,7 @@ type transport struct {
 
 	// owned by Participant.run
 	connected  bool
+	closed     bool                      // by the client
 	remote     bool                      // a remote description is set
 	waiting    []webrtc.ICECandidateInit // candidates that came before it
 	dirty      bool                      // an offer is due
