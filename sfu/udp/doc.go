@@ -11,5 +11,6 @@
 // kernel on Linux: what a full socket buffer does not take is dropped and counted. Elsewhere packets
 // are written one by one through package net.
 //
-// Received datagrams go to pion's mux as they are; nothing here touches them.
+// Received datagrams go to pion's mux as they are. On Linux the socket is not in the runtime's poller
+// (descriptor_linux.go says why).
 package udp
