@@ -1,0 +1,139 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	lkauth "github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+
+	"careline/configs"
+	"careline/internal/auth"
+	"careline/internal/clock"
+)
+
+type tokenCommand struct {
+	configFlags
+	Key string `help:"API key that signs; default: the first of the configuration." placeholder:"ID"`
+
+	Identity  string            `help:"Who it is for; unique in the room." placeholder:"ID"`
+	Name      string            `help:"Name that others see."`
+	Room      string            `help:"Room that it lets into."`
+	TTL       time.Duration     `name:"ttl" default:"6h" help:"How long it is valid; default 6h."`
+	Kind      string            `default:"standard" enum:"standard,ingress,egress,sip,agent" help:"What it is for: ${enum}."`
+	Metadata  string            `help:"Metadata of the participant."`
+	Attribute map[string]string `help:"Attribute of the participant; may be repeated." placeholder:"NAME=VALUE"`
+
+	CanPublish           *bool    `negatable:"" help:"May publish tracks; default yes."`
+	CanSubscribe         *bool    `negatable:"" help:"May see and hear others; default yes."`
+	CanPublishData       *bool    `negatable:"" help:"May send data and text; default as --can-publish."`
+	CanUpdateOwnMetadata *bool    `negatable:"" help:"May change own name, metadata and attributes; default no."`
+	Source               []string `enum:"camera,microphone,screen_share,screen_share_audio" help:"May publish only this: ${enum}. May be repeated."`
+	Hidden               bool     `help:"Others do not see the participant."`
+	Recorder             bool     `help:"The participant records the room."`
+
+	Admin  bool `help:"May manage the room named by --room."`
+	Create bool `help:"May create and delete rooms."`
+	List   bool `help:"May list rooms."`
+	Record bool `help:"May record rooms."`
+
+	Link bool   `help:"Print a link to the call page, not the bare token."`
+	URL  string `name:"url" default:"http://localhost:7880" help:"Server that --link leads to; default ${default}." placeholder:"URL"`
+}
+
+// Run prints the token or link.
+func (c *tokenCommand) Run(p *process) error {
+	grants, err := c.grants()
+	if err != nil {
+		return usageError{err}
+	}
+	base, err := url.Parse(c.URL)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return usageError{errors.New("--url: expected http://host:port or https://host:port")}
+	}
+	cfg, keys, err := c.loadKeys(p)
+	if err != nil {
+		return err
+	}
+	if most := cfg.Tokens.MaxLifetime; most > 0 && c.TTL > most {
+		return usageError{fmt.Errorf("--ttl: got %v, expected at most %v, the server's tokens.max_lifetime", c.TTL, most)}
+	}
+	id := c.Key
+	if id == "" {
+		id = cfg.Keys[0].ID
+	} else if !slices.Contains(keys.IDs(), id) {
+		return usageError{fmt.Errorf("--key: got %q, expected one of %s", id, strings.Join(keys.IDs(), ", "))}
+	}
+	token, err := auth.NewMinter(keys, clock.Real{}).Mint(id, grants, c.TTL)
+	if err != nil {
+		return usageError{err}
+	}
+	if c.Link {
+		token = strings.TrimSuffix(c.URL, "/") + "/call#token=" + token
+	}
+	_, err = fmt.Fprintln(p.stdout, token)
+	return err
+}
+
+// loadKeys reads the configuration for its keys only: whoever mints tokens
+// need not be able to read the server's certificate.
+func (c *tokenCommand) loadKeys(p *process) (*configs.Config, *auth.Keys, error) {
+	cfg, err := configs.Load(configs.LoadOptions{File: c.Config, Dev: c.Dev, Environ: p.environ})
+	problems := slices.DeleteFunc(configs.Problems(err), func(err error) bool {
+		problem, ok := errors.AsType[*configs.Problem](err)
+		return ok && problem.Key != "" && !strings.HasPrefix(problem.Key, "keys") && !strings.HasPrefix(problem.Key, "tokens")
+	})
+	if len(problems) > 0 {
+		return nil, nil, usageError{wrong(problems)}
+	}
+	secrets := make(map[string]string)
+	for _, k := range cfg.Keys {
+		secrets[k.ID] = k.Secret.Reveal()
+	}
+	keys, err := auth.NewKeys(secrets)
+	return cfg, keys, err
+}
+
+func (c *tokenCommand) grants() (*lkauth.ClaimGrants, error) {
+	switch {
+	case c.Room == "" && !c.Create && !c.List && !c.Record:
+		return nil, errors.New("expected --room, or a grant for the server: --create, --list, --record")
+	case c.Room == "" && c.Admin:
+		return nil, errors.New("--admin: expected --room too")
+	case c.Room == "" && c.Link:
+		return nil, errors.New("--link: expected --room too")
+	case c.Room != "" && c.Identity == "" && (c.Link || !c.Admin):
+		return nil, errors.New("expected --identity, since --room lets somebody in")
+	case c.TTL < time.Second:
+		return nil, fmt.Errorf("--ttl: got %v, expected at least 1s", c.TTL)
+	}
+	grants := &lkauth.ClaimGrants{
+		Identity:   c.Identity,
+		Name:       c.Name,
+		Metadata:   c.Metadata,
+		Attributes: c.Attribute,
+		Video: &lkauth.VideoGrant{
+			RoomJoin:             c.Room != "" && c.Identity != "",
+			Room:                 c.Room,
+			RoomAdmin:            c.Admin,
+			RoomCreate:           c.Create,
+			RoomList:             c.List,
+			RoomRecord:           c.Record,
+			CanPublish:           c.CanPublish,
+			CanSubscribe:         c.CanSubscribe,
+			CanPublishData:       c.CanPublishData,
+			CanPublishSources:    c.Source,
+			CanUpdateOwnMetadata: c.CanUpdateOwnMetadata,
+			Hidden:               c.Hidden,
+			Recorder:             c.Recorder,
+		},
+	}
+	if kind := livekit.ParticipantInfo_Kind_value[strings.ToUpper(c.Kind)]; kind != 0 {
+		grants.SetParticipantKind(livekit.ParticipantInfo_Kind(kind))
+	}
+	return grants, nil
+}
