@@ -82,16 +82,18 @@ func (l *layer) read() {
 		measured int64
 		known    bool
 		newest   uint64
+		broken   badReads
 	)
 	for {
 		n, _, err := l.track.Read(buf)
 		if err != nil {
-			if errors.Is(err, webrtc.ErrCodecNotFound) || errors.Is(err, io.ErrShortBuffer) {
-				counters.packetsRefused.Add(1)
-				continue
+			if !broken.passes(err) {
+				return
 			}
-			return
+			counters.packetsRefused.Add(1)
+			continue
 		}
+		broken = 0
 		now := monotonic()
 		p, err := l.intake.Put(buf[:n], now)
 		if err != nil {
@@ -136,6 +138,17 @@ func (l *layer) read() {
 	}
 }
 
+// badReads counts reads in a row that failed. pion fails a read also for a packet that it could not parse: the stream goes on after it.
+type badReads int
+
+const badReadsInARow = 64
+
+// passes tells whether reading goes on after err.
+func (b *badReads) passes(err error) bool {
+	*b++
+	return *b < badReadsInARow && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe)
+}
+
 // ringDoorbells is the doorbell of the workers that follow this layer.
 func (l *layer) ringDoorbells() {
 	for _, f := range *l.feeds.Load() {
@@ -147,6 +160,7 @@ func (l *layer) ringDoorbells() {
 func (l *layer) readReports() {
 	buf := make([]byte, receiveMTU)
 	ssrc := uint32(0)
+	var broken badReads
 	keep := func(from uint32, ntp uint64, rtp uint32) {
 		if from == ssrc {
 			l.clock.Set(ntp, rtp, monotonic())
@@ -160,12 +174,13 @@ func (l *layer) readReports() {
 		} else {
 			n, _, err = l.receiver.Read(buf)
 		}
-		if errors.Is(err, io.ErrShortBuffer) {
+		if err != nil {
+			if !broken.passes(err) {
+				return
+			}
 			continue
 		}
-		if err != nil {
-			return
-		}
+		broken = 0
 		ssrc = uint32(l.track.SSRC())
 		if media.ParseSenderReports(buf[:n], keep) != nil {
 			l.publication.publisher.manager.counters.packetsRefused.Add(1)

@@ -209,12 +209,17 @@ func (s *subscription) readFeedback() {
 		buf      = make([]byte, receiveMTU)
 		fb       media.Feedback
 		counters = &s.viewer.manager.counters
+		broken   badReads
 	)
 	for {
 		n, _, err := s.sender.Read(buf)
 		if err != nil {
-			return
+			if !broken.passes(err) {
+				return
+			}
+			continue
 		}
+		broken = 0
 		if media.ParseFeedback(buf[:n], &fb) != nil {
 			counters.packetsRefused.Add(1)
 			continue

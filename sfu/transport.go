@@ -70,8 +70,8 @@ func (p *Participant) newTransport(o transportOptions) (*transport, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make receiver reports: %w", err)
 		}
-		registry.Add(feedback)
-		registry.Add(reports)
+		registry.Add(onDemandFactory{feedback})
+		registry.Add(onDemandFactory{reports})
 	}
 	t := &transport{participant: p, target: o.target, lite: p.manager.cfg.ICELite && !p.request.DisableICELite}
 	settings, err := p.manager.settings(p.worker.batch, t.lite, o.clientRole)
