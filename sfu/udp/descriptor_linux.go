@@ -27,6 +27,8 @@ type descriptor struct {
 	readable *os.File // the epoll set
 	wait     syscall.RawConn
 
+	zones zones
+
 	// owned by the reading goroutine
 	attempt func(uintptr) bool // receives unless there is nothing yet; bound once
 	receive func(fd uintptr)   // recvfrom, bound once

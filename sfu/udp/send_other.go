@@ -75,6 +75,3 @@ type segmentation struct{}
 
 func (segmentation) init(syscall.RawConn) {}
 func (segmentation) on() bool             { return false }
-
-// zones are resolved by package net.
-type zones struct{}

@@ -32,7 +32,6 @@ type socket struct {
 	segmentation segmentation
 	singles      sync.Pool // *sender of one datagram
 	counters     counters
-	zones        zones
 
 	closeOnce  sync.Once
 	closeError error
