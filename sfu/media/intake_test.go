@@ -141,6 +141,9 @@ func TestPutExtendsNumbers(t *testing.T) {
 			t.Fatalf("number %d: %v", last, err)
 		}
 	}
+	if p, err := put(uint16(last - 52)); err != nil || p.Seq != last-52 { // its place in the bit map was another's before
+		t.Errorf("late number: %v", err)
+	}
 }
 
 func TestPutFollowsARestartOnlyAfterSilence(t *testing.T) {

@@ -65,6 +65,9 @@ func TestNacksOfAudioAreBounded(t *testing.T) {
 	asked := 1
 	for now := int64(0); now < 2000*ms; now += 5 * ms {
 		asked += len(in.Nacks(nil, now, 1)) // a round trip of 1 ns is taken as 20 ms
+		if now == 150*ms && len(in.missing.entries) != 0 {
+			t.Error("keeps a number that it will not ask for again")
+		}
 	}
 	if asked != nackTriesAudio {
 		t.Errorf("asked %d times", asked)

@@ -93,7 +93,7 @@ func TestRewriterLossReorderAndDuplicates(t *testing.T) {
 	}
 	mustMap(t, w, audio(1004+rewriterWindow-1, 0), 14+rewriterWindow-1, 5000)
 	mustMap(t, w, audio(1005, 0), 15, 5000)
-	mustMap(t, w, audio(1004+rewriterWindow+2, 0), 14+rewriterWindow+2, 5000)
+	mustMap(t, w, audio(1004+rewriterWindow+5, 0), 14+rewriterWindow+5, 5000)
 	refuse(t, w, audio(1006, 0)) // behind the window
 }
 
@@ -117,6 +117,14 @@ func TestRewriterSkipClosesGaps(t *testing.T) {
 	for number, source := range []uint64{11, 14, 15, 17, 18} {
 		mustFind(t, w, uint16(number), 0, source)
 	}
+	w.Skip(padding(20)) // 19 is missing, and nothing newer has a number
+	if _, ok := w.Resend(0, audio(19, 0)); ok {
+		t.Error("Resend gives out a number ahead of the newest one")
+	}
+	mustMap(t, w, audio(22, 12), 7, 12) // so is 21
+	refuse(t, w, audio(20, 0))          // must not take the number kept for 21
+	mustMap(t, w, audio(21, 11), 6, 11)
+	mustMap(t, w, audio(19, 9), 5, 9)
 }
 
 func TestRewriterSwitch(t *testing.T) {
@@ -243,6 +251,11 @@ func TestRewriterPictureIDs(t *testing.T) {
 	send(key, 0, 1, 0)
 	send(vp8(t, 501, 9, vp8Payload(77, 9, 0, 4, false, true)), 0, 1, 0)
 	send(vp8(t, 502, 12, vp8Payload(78, 9, 1, 4, true, false)), 1, 1, 0)
+
+	third := vp8(t, 900, 0, vp8Payload(78, 0, 0, 0, true, true)) // by chance the id that the other layer sent last
+	w.Switch(0, third, 30)
+	w.Skip(third)
+	send(vp8(t, 901, 0, vp8Payload(79, 0, 0, 0, true, false)), 2, 2, 1)
 
 	out, ok := w.Resend(0, second)
 	if !ok || out.Seq != 1 || !bytes.Equal(out.Payload(second, scratch), sent) {

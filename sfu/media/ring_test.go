@@ -78,6 +78,20 @@ func TestRingGrowsWithTheRate(t *testing.T) {
 	}
 }
 
+func TestRingGrowsFromASlowStart(t *testing.T) {
+	in, ring := newTestIntake(KindAudio)
+	now := fill(t, in, 0, 300, 0, 20*ms)
+	for i := range 1000 {
+		now = fill(t, in, 300+uint16(i), 1, now, 5*ms)
+		if p, ok := ring.At(ring.Oldest()); !ok || p.Index != ring.Oldest() {
+			t.Fatalf("after %d packets the oldest one, %d, is not there", 300+i, ring.Oldest())
+		}
+	}
+	if n := ring.size(); n != audioSlotsMax {
+		t.Errorf("%d slots for 200 packets a second", n)
+	}
+}
+
 func TestRingKeyframe(t *testing.T) {
 	in, ring := newTestIntake(KindVideo)
 	put := func(seq uint16, key bool) {
