@@ -58,49 +58,53 @@ type Server struct {
 
 // New builds a server and opens its sockets, so that what cannot work is
 // reported here. Either Run or Close must follow.
-func New(cfg *configs.Config, opts Options) (s *Server, err error) {
+func New(cfg *configs.Config, opts Options) (*Server, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()
 	}
 	if opts.Clock == nil {
 		opts.Clock = clock.Real{}
 	}
-	s = &Server{cfg: cfg, log: opts.Logger}
-	if s.sockets, err = openSockets(cfg, opts); err != nil {
+	s := &Server{cfg: cfg, log: opts.Logger}
+	if err := s.build(opts); err != nil {
+		s.Close()
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			s.Close()
-		}
-	}()
-	if s.tls, err = newTLS(cfg.HTTP.TLS, opts.Clock.Now()); err != nil {
-		return nil, err
+	return s, nil
+}
+
+// build makes the parts in the order in which they need one another.
+func (s *Server) build(opts Options) (err error) {
+	if s.sockets, err = openSockets(s.cfg, opts); err != nil {
+		return err
 	}
-	keys, err := newKeys(cfg.Keys)
+	if s.tls, err = newTLS(s.cfg.HTTP.TLS, opts.Clock.Now()); err != nil {
+		return err
+	}
+	keys, err := newKeys(s.cfg.Keys)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.minter = auth.NewMinter(keys, opts.Clock)
 	if s.rooms, err = sfu.NewManager(s.mediaConfig(opts)); err != nil {
-		return nil, fmt.Errorf("prepare media: %w", err)
+		return fmt.Errorf("prepare media: %w", err)
 	}
 	s.signal = signal.NewHandler(signal.Config{
-		Verifier:   auth.NewVerifier(keys, opts.Clock).LimitLifetime(cfg.Tokens.MaxLifetime),
+		Verifier:   auth.NewVerifier(keys, opts.Clock).LimitLifetime(s.cfg.Tokens.MaxLifetime),
 		Keys:       keys,
 		Rooms:      s.rooms,
 		Logger:     opts.Logger,
 		Clock:      opts.Clock,
 		Version:    opts.Version,
-		Region:     cfg.Region,
-		MaxMessage: int64(cfg.Limits.Message),
+		Region:     s.cfg.Region,
+		MaxMessage: int64(s.cfg.Limits.Message),
 	})
-	pages, err := web.Handler(web.Options{Dir: cfg.Web.Dir, Dev: cfg.Development, Logger: opts.Logger})
+	pages, err := web.Handler(web.Options{Dir: s.cfg.Web.Dir, Dev: s.cfg.Development, Logger: opts.Logger})
 	if err != nil {
-		return nil, fmt.Errorf("prepare pages: %w", err)
+		return fmt.Errorf("prepare pages: %w", err)
 	}
 	s.http = s.newHTTP(pages)
-	return s, nil
+	return nil
 }
 
 func newKeys(keys []configs.Key) (*auth.Keys, error) {
@@ -206,6 +210,8 @@ func (s *Server) Close() {
 				s.log.Warn("media did not close", "error", err)
 			}
 		}
-		s.sockets.close()
+		if s.sockets != nil {
+			s.sockets.close()
+		}
 	})
 }

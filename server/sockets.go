@@ -22,19 +22,22 @@ type sockets struct {
 
 // openSockets opens what opts does not bring along. On an error everything,
 // also what was brought, is closed.
-func openSockets(cfg *configs.Config, opts Options) (s *sockets, err error) {
-	s = &sockets{udp: opts.UDP, tcp: opts.TCP}
+func openSockets(cfg *configs.Config, opts Options) (*sockets, error) {
+	s := &sockets{udp: opts.UDP, tcp: opts.TCP}
 	if opts.HTTP != nil {
 		s.http = []net.Listener{opts.HTTP}
 	}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+	if err := s.open(cfg); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *sockets) open(cfg *configs.Config) (err error) {
 	if len(s.http) == 0 {
 		if s.http, err = listenHTTP(cfg.HTTP.Address); err != nil {
-			return nil, fmt.Errorf("http.address: %w", explain(err))
+			return fmt.Errorf("http.address: %w", explain(err))
 		}
 	}
 	for i, l := range s.http {
@@ -42,7 +45,7 @@ func openSockets(cfg *configs.Config, opts Options) (s *sockets, err error) {
 	}
 	if len(s.udp) == 0 {
 		if s.udp, err = listenUDP(cfg.RTC.UDPPort, cfg.RTC.IPv6); err != nil {
-			return nil, fmt.Errorf("rtc.udp_port: %w", explain(err))
+			return fmt.Errorf("rtc.udp_port: %w", explain(err))
 		}
 	}
 	if s.tcp == nil && cfg.RTC.TCPPort != 0 {
@@ -51,10 +54,10 @@ func openSockets(cfg *configs.Config, opts Options) (s *sockets, err error) {
 			network = "tcp4"
 		}
 		if s.tcp, err = net.Listen(network, portOf(cfg.RTC.TCPPort)); err != nil {
-			return nil, fmt.Errorf("rtc.tcp_port: %w", explain(err))
+			return fmt.Errorf("rtc.tcp_port: %w", explain(err))
 		}
 	}
-	return s, nil
+	return nil
 }
 
 func (s *sockets) close() {
