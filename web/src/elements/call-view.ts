@@ -45,6 +45,7 @@ export class ClCallView extends LitElement {
       header {
         grid-area: head;
         display: flex;
+        flex-wrap: wrap;
         align-items: baseline;
         justify-content: space-between;
         gap: 4px 16px;
@@ -53,6 +54,7 @@ export class ClCallView extends LitElement {
         font-size: var(--_small);
       }
       h1 {
+        flex: 0 1 auto;
         min-inline-size: 0;
         overflow: hidden;
         text-overflow: ellipsis;
@@ -74,12 +76,11 @@ export class ClCallView extends LitElement {
       }
       cl-stage {
         grid-area: stage;
-        margin-inline: 8px;
+        margin: 0 8px 8px;
       }
       footer {
         grid-area: bar;
         container-type: inline-size;
-        margin-block-start: 8px;
         background: var(--_raised);
         color: var(--_text);
         padding-block-end: env(safe-area-inset-bottom);
@@ -116,7 +117,7 @@ export class ClCallView extends LitElement {
         gap: 16px;
         padding: 16px;
       }
-      @container (min-width: 56rem) {
+      @container (min-width: 46rem) {
         .view.beside {
           grid-template-columns: minmax(0, 1fr) 22.5rem;
           grid-template-areas: 'head panel' 'banners panel' 'stage panel' 'bar bar';
@@ -126,12 +127,6 @@ export class ClCallView extends LitElement {
         }
         header {
           padding-inline: 16px;
-        }
-      }
-      /* Very large text on a small screen: the panel needs the place of the bar's labels. */
-      @container (max-height: 24rem) {
-        header {
-          padding-block: 2px;
         }
       }
     `,

@@ -37,6 +37,10 @@ export class CarelineCall extends LitElement {
         overflow: auto;
         background: var(--_surface);
       }
+      main.alone {
+        display: grid;
+        min-block-size: 100%;
+      }
     `,
   ];
 
@@ -107,7 +111,7 @@ export class CarelineCall extends LitElement {
     const facts = readToken(this.token);
     switch (session.phase) {
       case 'connecting':
-        return html`<main>
+        return html`<main class="alone">
           <cl-notice-page
             announce
             .icon=${LoaderCircle}
@@ -143,7 +147,7 @@ export class CarelineCall extends LitElement {
 
   private unsupported() {
     const { i18n } = this;
-    return html`<main>
+    return html`<main class="alone">
       <cl-notice-page
         .icon=${CircleAlert}
         heading=${i18n.t('obstacle.no-webrtc.title')}
@@ -160,7 +164,7 @@ export class CarelineCall extends LitElement {
 
   private over(ending: EndingKind) {
     const { i18n } = this;
-    return html`<main>
+    return html`<main class="alone">
       <cl-notice-page
         ?announce=${this.session.phase === 'ended'}
         data-ending=${ending}

@@ -42,7 +42,8 @@ export class ClChatPanel extends LitElement {
       }
       .head {
         display: flex;
-        gap: 8px;
+        flex-wrap: wrap;
+        gap: 0 8px;
         align-items: baseline;
         font-size: var(--_small);
       }
@@ -83,22 +84,25 @@ export class ClChatPanel extends LitElement {
         color: var(--_danger);
       }
       form {
-        display: grid;
-        grid-template-columns: 1fr auto;
+        display: flex;
+        flex-wrap: wrap;
         gap: 8px;
         padding: 12px 16px;
         border-block-start: 1px solid var(--_line);
       }
       textarea {
+        flex: 1 1 9rem;
+        inline-size: 0;
         resize: none;
         field-sizing: content;
         max-block-size: 8rem;
       }
       form button {
+        flex: 0 1 auto;
         align-self: end;
       }
       .problem {
-        grid-column: 1 / -1;
+        flex: 1 1 100%;
         color: var(--_danger);
         font-size: var(--_small);
       }

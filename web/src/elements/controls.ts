@@ -55,20 +55,20 @@ export class ClControls extends LitElement {
       }
       .bar {
         display: flex;
-        flex-wrap: wrap;
         justify-content: center;
-        gap: 6px;
-        padding: 8px;
+        gap: 4px;
+        padding: 8px 4px;
       }
       .bar button {
         position: relative;
-        flex: 0 1 auto;
+        flex: 1 1 0;
         flex-direction: column;
         justify-content: start;
         gap: 4px;
-        min-inline-size: 4rem;
+        min-inline-size: 44px;
+        max-inline-size: 6rem;
         min-block-size: 56px;
-        padding: 8px 6px;
+        padding: 8px 2px;
         border-color: transparent;
         background: var(--_sunken);
         font-size: var(--_small);
@@ -122,13 +122,12 @@ export class ClControls extends LitElement {
         .bar .more {
           display: none;
         }
-        .bar button {
-          min-inline-size: 5.25rem;
+        .bar {
+          gap: 6px;
         }
       }
       @container (max-width: 18rem) {
         .bar button {
-          min-inline-size: 44px;
           min-block-size: 44px;
         }
         .bar .word {

@@ -13,7 +13,6 @@ export class ClNoticePage extends LitElement {
       :host {
         display: grid;
         place-items: center;
-        block-size: 100%;
         padding: 24px 16px;
       }
       section {

@@ -2,7 +2,7 @@ import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { IconNode } from 'lucide';
-import { AudioLines, Mic, MicOff, MonitorUp, SignalLow, Video, VideoOff } from 'lucide';
+import { AudioLines, Mic, MicOff, MonitorUp, TriangleAlert, Video, VideoOff } from 'lucide';
 import type { I18n, TextKey } from '../core/i18n';
 import type { Person } from '../core/people';
 import './icon';
@@ -70,7 +70,7 @@ export class ClPeoplePanel extends LitElement {
       <p class="states">
         ${this.word(...microphone)} ${person.camera ? this.word(Video, 'camera.on') : this.word(VideoOff, 'camera.off')}
         ${person.screen ? this.word(MonitorUp, 'screen.on') : nothing}
-        ${person.link === 'weak' || person.link === 'lost' ? this.word(SignalLow, `link.${person.link}`) : nothing}
+        ${person.link === 'weak' || person.link === 'lost' ? this.word(TriangleAlert, `link.${person.link}`) : nothing}
       </p>
     </li>`;
   }

@@ -1,7 +1,7 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query } from 'lit/decorators.js';
 import { Camera, CircleAlert, Mic, MicOff, Video, VideoOff } from 'lucide';
-import type { DeviceList, Obstacle } from '../core/devices';
+import type { DeviceList, DeviceProblem, Obstacle } from '../core/devices';
 import type { I18n } from '../core/i18n';
 import type { JoinMedia, Preview } from '../core/preview';
 import './device-select';
@@ -10,6 +10,8 @@ import './icon';
 import './level-bar';
 import { base, buttons } from './styles';
 import { Watch } from './watch';
+
+type Problem = 'problem.both.denied' | `problem.${'microphone' | 'camera'}.${DeviceProblem}`;
 
 /** What comes before the call: see oneself, choose devices, join. Fires `join` with the open tracks. */
 @customElement('cl-prejoin')
@@ -45,7 +47,7 @@ export class ClPrejoin extends LitElement {
       }
       .picture.words {
         aspect-ratio: auto;
-        min-block-size: 14rem;
+        min-block-size: 12rem;
       }
       .picture p {
         max-inline-size: 26rem;
@@ -103,6 +105,9 @@ export class ClPrejoin extends LitElement {
       h2 {
         font-size: var(--_body);
       }
+      #choose {
+        margin-block-end: 8px;
+      }
       @container (min-width: 44rem) {
         .page {
           grid-template-columns: 3fr 2fr;
@@ -155,17 +160,9 @@ export class ClPrejoin extends LitElement {
         ${this.obstacle || preview.phase !== 'done' ? nothing : this.switches()}
       </div>
       <div class="side">
-        ${this.obstacle ? nothing : [this.problem('microphone'), this.problem('camera')]}
+        ${this.obstacle ? nothing : this.problems()}
         ${preview.microphone.track
           ? html`<cl-level-bar .i18n=${i18n} .track=${preview.microphone.track}></cl-level-bar>`
-          : nothing}
-        ${preview.phase === 'done' && ready
-          ? html`<cl-device-select
-              .i18n=${i18n}
-              .devices=${this.devices}
-              .selection=${this.selection}
-              @device-chosen=${(e: CustomEvent<DeviceChosen>) => this.choose(e.detail)}
-            ></cl-device-select>`
           : nothing}
         <div class="go">
           ${ready
@@ -175,6 +172,18 @@ export class ClPrejoin extends LitElement {
                 </button>
                 <p class="quiet">${i18n.t('prejoin.joinWithoutHint')}</p>`}
         </div>
+        ${preview.phase === 'done' && ready
+          ? html`<section aria-labelledby="choose">
+              <h2 id="choose">${i18n.t('prejoin.choose')}</h2>
+              <cl-device-select
+                exportparts="device"
+                .i18n=${i18n}
+                .devices=${this.devices}
+                .selection=${this.selection}
+                @device-chosen=${(e: CustomEvent<DeviceChosen>) => this.choose(e.detail)}
+              ></cl-device-select>
+            </section>`
+          : nothing}
       </div>
     </div>`;
   }
@@ -196,9 +205,9 @@ export class ClPrejoin extends LitElement {
       </div>`;
     }
     if (preview.phase === 'asking') {
-      return html`<div class="picture"><p role="status">${i18n.t('prejoin.asking')}</p></div>`;
+      return html`<div class="picture words"><p role="status">${i18n.t('prejoin.asking')}</p></div>`;
     }
-    if (!preview.camera.track) return html`<div class="picture"><p>${i18n.t('prejoin.cameraOff')}</p></div>`;
+    if (!preview.camera.track) return html`<div class="picture words"><p>${i18n.t('prejoin.cameraOff')}</p></div>`;
     return html`<div class="picture">
       <video part="preview" aria-label=${i18n.t('prejoin.preview')} autoplay playsinline .muted=${true}></video>
     </div>`;
@@ -210,25 +219,36 @@ export class ClPrejoin extends LitElement {
     const camera = preview.camera.track !== undefined;
     return html`<div class="switches">
       <button type="button" aria-pressed=${microphone} @click=${() => void preview.toggle('microphone')}>
-        <cl-icon .icon=${microphone ? Mic : MicOff}></cl-icon>${i18n.t(microphone ? 'prejoin.micOn' : 'prejoin.micOff')}
+        <cl-icon .icon=${microphone ? Mic : MicOff}></cl-icon>${i18n.t(microphone ? 'control.micOn' : 'control.micOff')}
       </button>
       <button type="button" aria-pressed=${camera} @click=${() => void preview.toggle('camera')}>
-        <cl-icon .icon=${camera ? Video : VideoOff}></cl-icon>${i18n.t(camera ? 'prejoin.camOn' : 'prejoin.camOff')}
+        <cl-icon .icon=${camera ? Video : VideoOff}></cl-icon>${i18n.t(camera ? 'control.camOn' : 'control.camOff')}
       </button>
     </div>`;
   }
 
-  private problem(input: 'microphone' | 'camera') {
+  /** What went wrong with the devices; one refusal of both is one statement. */
+  private problems() {
     const { i18n, preview } = this;
-    const problem = preview[input].problem;
-    if (!problem) return nothing;
+    if (preview.microphone.problem === 'denied' && preview.camera.problem === 'denied') {
+      return this.problem('problem.both.denied', '', () => void preview.open());
+    }
+    return (['microphone', 'camera'] as const).map((input) => {
+      const problem = preview[input].problem;
+      if (!problem) return nothing;
+      return this.problem(`problem.${input}.${problem}`, i18n.t(`device.${input}`), () => void preview.toggle(input));
+    });
+  }
+
+  private problem(stem: Problem, device: string, again: () => void) {
+    const { i18n } = this;
     return html`<section class="problem" part="problem" role="status">
       <cl-icon .icon=${CircleAlert}></cl-icon>
       <div>
-        <h2>${i18n.t(`problem.${input}.${problem}.title`)}</h2>
-        <p>${i18n.t(`problem.${input}.${problem}.body`)}</p>
-        <button type="button" @click=${() => void preview.toggle(input)}>
-          ${i18n.t('problem.again')}<span class="unseen"> ${i18n.t(`device.${input}`)}</span>
+        <h2>${i18n.t(`${stem}.title`)}</h2>
+        <p>${i18n.t(`${stem}.body`)}</p>
+        <button type="button" @click=${again}>
+          ${i18n.t('problem.again')}${device ? html`<span class="unseen"> ${device}</span>` : nothing}
         </button>
       </div>
     </section>`;

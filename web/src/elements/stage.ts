@@ -52,13 +52,18 @@ export class ClStage extends LitElement {
       }
       .pair cl-tile.corner {
         position: absolute;
-        inset-block-end: 12px;
+        inset-block-start: 12px;
         inset-inline-end: 12px;
         inline-size: clamp(96px, 24cqi, 240px);
         block-size: auto;
         aspect-ratio: 4 / 3;
         border: 2px solid var(--_stage);
         box-shadow: var(--_shadow);
+      }
+      @container (max-aspect-ratio: 1 / 1) {
+        .pair cl-tile.corner {
+          aspect-ratio: 3 / 4;
+        }
       }
       .grid {
         display: grid;
@@ -176,6 +181,7 @@ export class ClStage extends LitElement {
       part="tile"
       exportparts="label, video, stand-in"
       class=${place}
+      ?brief=${place === 'corner'}
       data-identity=${person.identity}
       .i18n=${this.i18n}
       .person=${person}

@@ -1,6 +1,6 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
-import { AudioLines, MicOff, MonitorUp, SignalLow } from 'lucide';
+import { AudioLines, MicOff, MonitorUp, TriangleAlert } from 'lucide';
 import type { I18n } from '../core/i18n';
 import type { Person, Showable } from '../core/people';
 import './icon';
@@ -114,6 +114,8 @@ export class ClTile extends LitElement {
   @property({ attribute: false }) i18n!: I18n;
   @property({ attribute: false }) person!: Person;
   @property({ type: Boolean }) screen = false;
+  /** In a small place one's own name is only "You". */
+  @property({ type: Boolean }) brief = false;
   @property({ type: Boolean, reflect: true }) speaking = false;
   @state() private playing = false;
   @query('video') private readonly video!: HTMLVideoElement | null;
@@ -143,7 +145,11 @@ export class ClTile extends LitElement {
   override render() {
     const { person, i18n } = this;
     const track = this.screen ? person.screen : person.camera;
-    const shownName = person.local ? i18n.t('people.you', { name: person.name }) : person.name;
+    const shownName = person.local
+      ? this.brief
+        ? i18n.t('chat.you')
+        : i18n.t('people.you', { name: person.name })
+      : person.name;
     const name = this.screen
       ? person.local
         ? i18n.t('tile.yourScreen')
@@ -170,7 +176,7 @@ export class ClTile extends LitElement {
         <bdi>${name}</bdi>
         ${person.link === 'weak' || person.link === 'lost'
           ? html`<span class="state"
-              ><cl-icon .icon=${SignalLow}></cl-icon><span class="word">${i18n.t(`link.${person.link}`)}</span></span
+              ><cl-icon .icon=${TriangleAlert}></cl-icon><span class="word">${i18n.t(`link.${person.link}`)}</span></span
             >`
           : nothing}
       </div>
