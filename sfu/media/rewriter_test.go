@@ -286,3 +286,23 @@ func TestRewriterNarrowPictureIDs(t *testing.T) {
 		t.Errorf("after the switch picture %d", b[2])
 	}
 }
+
+func TestRewriterWindowAfterALongHole(t *testing.T) {
+	w := NewRewriter(0, 0)
+	w.Switch(0, audio(1000, 0), 0)
+	mustMap(t, w, audio(1000, 0), 0, 0)
+	w.Skip(padding(1901)) // 900 are missing, and as many again
+	mustMap(t, w, audio(2802, 0), 1801, 0)
+	refuse(t, w, audio(1001, 0)) // behind the window
+	for number := uint64(1801 - rewriterWindow + 1); number < 1801; number++ {
+		source := 1000 + number
+		if source >= 1901 {
+			source++
+		}
+		mustMap(t, w, audio(source, 0), uint16(number), 0)
+	}
+	if out, ok := w.Resend(0, audio(1000, 0)); !ok || out.Seq != 0 {
+		t.Errorf("Resend from behind the window: %+v, %v", out, ok)
+	}
+	mustMap(t, w, audio(2803, 0), 1802, 0)
+}
