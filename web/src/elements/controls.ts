@@ -126,6 +126,14 @@ export class ClControls extends LitElement {
           gap: 6px;
         }
       }
+      @container (min-width: 62rem) {
+        .bar button {
+          flex: 0 1 auto;
+          min-inline-size: 5.5rem;
+          max-inline-size: none;
+          padding-inline: 8px;
+        }
+      }
       @container (max-width: 18rem) {
         .bar button {
           min-block-size: 44px;

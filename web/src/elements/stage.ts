@@ -2,29 +2,10 @@ import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { I18n } from '../core/i18n';
+import { columnsFor } from '../core/layout';
 import type { Person } from '../core/people';
 import { base } from './styles';
 import './tile';
-
-const gap = 8;
-const shape = 4 / 3;
-
-/** The number of columns in which `count` tiles become largest in a box of the given size in pixels. */
-export function columnsFor(count: number, width: number, height: number): number {
-  let best = 1;
-  let largest = 0;
-  for (let columns = 1; columns <= count; columns++) {
-    const rows = Math.ceil(count / columns);
-    const across = (width - gap * (columns - 1)) / columns;
-    const down = (height - gap * (rows - 1)) / rows;
-    const size = Math.min(across, down * shape);
-    if (size > largest * 1.01) {
-      largest = size;
-      best = columns;
-    }
-  }
-  return best;
-}
 
 /** Arranges the pictures: two people as a pair, more as a grid, a shared screen large with the people beside it. */
 @customElement('cl-stage')

@@ -2,16 +2,10 @@ import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { AudioLines, MicOff, MonitorUp, TriangleAlert } from 'lucide';
 import type { I18n } from '../core/i18n';
+import { initials } from '../core/layout';
 import type { Person, Showable } from '../core/people';
 import './icon';
 import { base } from './styles';
-
-/** At most two letters that stand for a person while there is no picture. */
-export function initials(name: string): string {
-  const words = name.trim().split(/\s+/).filter(Boolean);
-  const picked = words.length > 1 ? [words[0], words[words.length - 1]] : words;
-  return picked.map((word) => Array.from(word ?? '')[0]?.toLocaleUpperCase() ?? '').join('');
-}
 
 /** One person's picture or, with `screen`, what they share. */
 @customElement('cl-tile')

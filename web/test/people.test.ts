@@ -1,0 +1,121 @@
+import type { Participant, Room } from 'livekit-client';
+import { describe, expect, it } from 'vitest';
+import { peopleOf, personOf, soundsOf } from '../src/core/people';
+
+interface FakePublication {
+  source: string;
+  isMuted?: boolean;
+  track?: object;
+  trackSid?: string;
+}
+
+function participant(values: {
+  identity: string;
+  name?: string;
+  local?: boolean;
+  joined?: number;
+  quality?: string;
+  audio?: FakePublication[];
+  video?: FakePublication[];
+}): Participant {
+  const map = (list: FakePublication[] = []) => new Map(list.map((p, i) => [String(i), { isMuted: false, ...p }]));
+  return {
+    identity: values.identity,
+    name: values.name,
+    isLocal: values.local ?? false,
+    isSpeaking: false,
+    joinedAt: new Date(values.joined ?? 0),
+    connectionQuality: values.quality ?? 'unknown',
+    audioTrackPublications: map(values.audio),
+    videoTrackPublications: map(values.video),
+  } as unknown as Participant;
+}
+
+describe('personOf', () => {
+  it.each([
+    ['none', []],
+    ['on', [{ source: 'microphone' }]],
+    ['muted', [{ source: 'microphone', isMuted: true }]],
+    ['on', [{ source: 'unknown' }]],
+    ['none', [{ source: 'screen_share_audio' }]],
+  ] as const)('the microphone is %s with %j', (state, audio) => {
+    expect(personOf(participant({ identity: 'a', audio: [...audio] }), false).microphone).toBe(state);
+  });
+
+  it('tells camera and screen apart and hides muted pictures', () => {
+    const camera = {};
+    const screen = {};
+    const video = [
+      { source: 'screen_share', track: screen },
+      { source: 'camera', track: camera },
+    ];
+    const person = personOf(participant({ identity: 'a', video }), false);
+    expect(person.camera).toBe(camera);
+    expect(person.screen).toBe(screen);
+    const muted = personOf(participant({ identity: 'a', video: [{ source: 'camera', track: camera, isMuted: true }] }), false);
+    expect(muted.camera).toBeUndefined();
+  });
+
+  it('shows a picture without a source as a camera', () => {
+    const track = {};
+    expect(personOf(participant({ identity: 'a', video: [{ source: 'unknown', track }] }), false).camera).toBe(track);
+  });
+
+  it('shows no pictures when there is only sound', () => {
+    const video = [
+      { source: 'camera', track: {} },
+      { source: 'screen_share', track: {} },
+    ];
+    const person = personOf(participant({ identity: 'a', video }), true);
+    expect([person.camera, person.screen]).toEqual([undefined, undefined]);
+  });
+
+  it('uses the identity for a missing or blank name', () => {
+    expect(personOf(participant({ identity: 'a' }), false).name).toBe('a');
+    expect(personOf(participant({ identity: 'a', name: '  ' }), false).name).toBe('a');
+    expect(personOf(participant({ identity: 'a', name: 'Ana' }), false).name).toBe('Ana');
+  });
+
+  it('mirrors only oneself, and not what the back camera sees', () => {
+    const seen = (local: boolean, facingMode?: string) =>
+      personOf(
+        participant({
+          identity: 'a',
+          local,
+          video: [{ source: 'camera', track: { mediaStreamTrack: { getSettings: () => ({ facingMode }) } } }],
+        }),
+        false,
+      ).mirrored;
+    expect([seen(true), seen(true, 'user'), seen(true, 'environment'), seen(false)]).toEqual([true, true, false, false]);
+  });
+
+  it.each([
+    ['excellent', 'good'],
+    ['good', 'good'],
+    ['poor', 'weak'],
+    ['lost', 'lost'],
+    ['unknown', 'unknown'],
+  ])('quality %s is %s', (quality, link) => {
+    expect(personOf(participant({ identity: 'a', quality }), false).link).toBe(link);
+  });
+});
+
+describe('a room', () => {
+  const others = [
+    participant({ identity: 'late', joined: 20, audio: [{ source: 'microphone', track: {}, trackSid: 'TR_1' }] }),
+    participant({ identity: 'early', joined: 10, audio: [{ source: 'microphone', trackSid: 'TR_2' }] }),
+    participant({ identity: 'also-late', joined: 20 }),
+  ];
+  const room = {
+    localParticipant: participant({ identity: 'me', local: true, joined: 30 }),
+    remoteParticipants: new Map(others.map((p) => [p.identity, p])),
+  } as unknown as Room;
+
+  it('lists this side first, then the others as they came', () => {
+    expect(peopleOf(room, false).map((p) => p.identity)).toEqual(['me', 'early', 'also-late', 'late']);
+  });
+
+  it('plays each track that has arrived', () => {
+    expect(soundsOf(room).map((s) => s.sid)).toEqual(['TR_1']);
+  });
+});
