@@ -2,6 +2,12 @@ module careline
 
 go 1.26.0
 
+// Packages of npm's that happen to carry Go code.
+ignore (
+	./test/e2e/node_modules
+	./web/node_modules
+)
+
 require (
 	github.com/alecthomas/kong v1.16.1
 	github.com/goccy/go-yaml v1.19.2

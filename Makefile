@@ -1,0 +1,64 @@
+# The two that a newcomer needs: `make run` and `make test`.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
+PAGES   := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
+export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
+
+.PHONY: help run build cross web test bench soak fuzz clean prerequisites bin/careline
+
+help:
+	@echo 'make run     build and start for development; prints a link for two browsers (TLS=self: HTTPS for phones on your network)'
+	@echo 'make test    lint, unit, race, fuzz seeds, end to end in Chromium'
+	@echo 'make build   bin/careline, static; make cross: for other systems too'
+	@echo 'make bench   CPU and memory beside a naive server; make soak: long runs; make fuzz: fuzz every parser (FUZZTIME=30s)'
+
+prerequisites:
+	@tools/prerequisites
+
+# Pages: installed and built when their sources changed.
+web: web/dist/.built
+web/node_modules/.installed: web/package.json web/package-lock.json | prerequisites
+	cd web && npm ci
+	@touch $@
+web/dist/.built: web/node_modules/.installed $(PAGES)
+	cd web && npm run --silent build
+	@touch $@
+test/e2e/node_modules/.installed: test/e2e/package.json test/e2e/package-lock.json | prerequisites
+	cd test/e2e && npm ci
+	@touch $@
+
+build: prerequisites web bin/careline
+bin/careline:
+	$(GOBUILD) -o bin/careline ./cmd/careline
+
+cross: prerequisites web
+	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/careline-linux-arm64 ./cmd/careline
+	GOOS=darwin GOARCH=arm64 $(GOBUILD) -o bin/careline-darwin-arm64 ./cmd/careline
+	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/careline-windows-amd64.exe ./cmd/careline
+
+run: build
+	@exec env $(if $(TLS),CARELINE_HTTP_TLS_MODE=$(TLS)) bin/careline serve --dev
+
+test: build cross test/e2e/node_modules/.installed
+	@tools/browsers >/dev/null
+	@tools/check
+
+bench: build
+	go run ./bench
+
+# Long runs that do not fit into `make test`.
+soak: build
+	CARELINE_SOAK=1 go test -race -count=1 -timeout 60m -run Soak ./...
+
+FUZZTIME ?= 30s
+fuzz: prerequisites
+	@set -e; for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package 2>/dev/null | grep '^Fuzz' || true); do \
+	    echo "== $$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 5s $$package; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin test-results web/node_modules test/e2e/node_modules
+	find web/dist -mindepth 1 ! -name README -delete
