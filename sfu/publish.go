@@ -110,13 +110,11 @@ func newTrackInfo(r *livekit.AddTrackRequest) *livekit.TrackInfo {
 			info.AudioFeatures = append(info.AudioFeatures, f)
 		}
 	}
-	//nolint:staticcheck // clients older than audio_features still send the two flags
-	{
-		addFeature(livekit.AudioTrackFeature_TF_STEREO, r.Stereo)
-		addFeature(livekit.AudioTrackFeature_TF_NO_DTX, r.DisableDtx)
-		info.Stereo = slices.Contains(info.AudioFeatures, livekit.AudioTrackFeature_TF_STEREO)
-		info.DisableDtx = slices.Contains(info.AudioFeatures, livekit.AudioTrackFeature_TF_NO_DTX)
-	}
+	// Clients older than audio_features still send the two flags.
+	addFeature(livekit.AudioTrackFeature_TF_STEREO, r.Stereo)
+	addFeature(livekit.AudioTrackFeature_TF_NO_DTX, r.DisableDtx)
+	info.Stereo = slices.Contains(info.AudioFeatures, livekit.AudioTrackFeature_TF_STEREO)
+	info.DisableDtx = slices.Contains(info.AudioFeatures, livekit.AudioTrackFeature_TF_NO_DTX)
 	if info.Stream == "" {
 		info.Stream = streamOf(r.Source)
 	}
