@@ -1,0 +1,18 @@
+# The steps are the make targets. No container engine was at hand where this file was written: it is untested there.
+FROM golang:1.26-bookworm AS build
+COPY --from=node:20-bookworm-slim /usr/local /usr/local/node
+ENV PATH=/usr/local/node/bin:$PATH
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=container
+RUN make build VERSION=$VERSION
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /src/bin/careline /careline
+USER 65532:65532
+EXPOSE 7880/tcp 7881/tcp 7882/udp
+ENTRYPOINT ["/careline"]
+CMD ["serve"]
