@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest';
-import type { EndingKind } from '../src/core/ending';
-import { canRejoin, endingOfDisconnect, endingOfFailure } from '../src/core/ending';
+import { describe, expect, it, vi } from 'vitest';
+import type { Answer, EndingKind } from '../src/core/ending';
+import { askWhy, canRejoin, endingOfDisconnect, endingOfFailure } from '../src/core/ending';
 import { ConnectionError, DisconnectReason } from 'livekit-client';
 
 describe('endingOfDisconnect', () => {
@@ -39,8 +39,40 @@ describe('endingOfFailure', () => {
     ['a library that does not load', new TypeError('Failed to fetch dynamically imported module'), false, 'unreachable'],
     ['nonsense', 'what', false, 'failed'],
     ['nothing', undefined, false, 'failed'],
-  ])('%s', (_name, error, expired, kind) => {
-    expect(endingOfFailure(error, expired)).toBe(kind);
+  ])('%s', async (_name, error, expired, kind) => {
+    const answer = kind === 'unreachable' ? undefined : { status: 200, text: 'success' };
+    expect(await endingOfFailure(error, expired, () => Promise.resolve(answer))).toBe(kind);
+  });
+
+  it.each<[string, Answer | undefined, boolean, EndingKind]>([
+    ['no answer', undefined, false, 'unreachable'],
+    ['a full room', { status: 503, text: 'room is full' }, false, 'full'],
+    ['a server that stops', { status: 503, text: 'server is stopping' }, false, 'shutdown'],
+    ['a bad token', { status: 401, text: 'invalid token' }, false, 'refused'],
+    ['an expired token', { status: 401, text: 'invalid token' }, true, 'expired'],
+    ['a server that finds nothing wrong', { status: 200, text: 'success' }, false, 'unreachable'],
+    ['a broken server', { status: 500, text: 'internal error' }, false, 'unreachable'],
+  ])('asks about a hidden refusal: %s', async (_name, answer, expired, kind) => {
+    expect(await endingOfFailure(ConnectionError.websocket('closed'), expired, () => Promise.resolve(answer))).toBe(kind);
+  });
+
+  it('does not ask when the error says it all', async () => {
+    const ask = vi.fn();
+    expect(await endingOfFailure(ConnectionError.notAllowed('no', 401), false, ask)).toBe('refused');
+    expect(ask).not.toHaveBeenCalled();
+  });
+});
+
+describe('askWhy', () => {
+  it('asks with the token in a header, never in the address', async () => {
+    const send = vi.fn(() => Promise.resolve(new Response('room is full', { status: 503 })));
+    expect(await askWhy('wss://call.example', 'abc', send)).toEqual({ status: 503, text: 'room is full' });
+    const [url, init] = send.mock.calls[0] as unknown as [URL, RequestInit];
+    expect([url.href, init.headers]).toEqual(['https://call.example/rtc/validate', { Authorization: 'Bearer abc' }]);
+  });
+
+  it('answers nothing when nobody is there', async () => {
+    expect(await askWhy('http://call.example', 'abc', () => Promise.reject(new TypeError('no')))).toBeUndefined();
   });
 });
 

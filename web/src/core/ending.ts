@@ -50,11 +50,50 @@ const leaveRequest = 4;
 const timeout = 5;
 const webSocket = 6;
 
-/** The end of a call that never began. `expired` tells that the token's time is over by this device's clock. */
-export function endingOfFailure(error: unknown, expired: boolean): EndingKind {
+/** What a server says about a join that it did not accept. */
+export interface Answer {
+  status: number;
+  text: string;
+}
+
+/**
+ * Asks the server about a join that failed: browsers hide the answer to a refused WebSocket, and livekit-client passes
+ * on only those that are about the token. Undefined when there is no server to ask.
+ */
+export async function askWhy(serverUrl: string, token: string, send: typeof fetch = fetch): Promise<Answer | undefined> {
+  try {
+    const url = new URL('/rtc/validate', serverUrl.replace(/^ws/, 'http'));
+    const response = await send(url, { headers: { Authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(5000) });
+    return { status: response.status, text: await response.text() };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The end of a call that never began. `expired` tells that the token's time is over by this device's clock, `ask` is
+ * called where the error alone does not say enough.
+ */
+export async function endingOfFailure(
+  error: unknown,
+  expired: boolean,
+  ask: () => Promise<Answer | undefined>,
+): Promise<EndingKind> {
+  const kind = kindOf(error, expired);
+  if (kind !== 'unreachable' && kind !== 'failed') return kind;
+  const answer = await ask();
+  if (!answer) return 'unreachable';
+  if (answer.status === 503) return fullRoom.test(answer.text) ? 'full' : 'shutdown';
+  if (answer.status === 401 || answer.status === 403) return expired ? 'expired' : 'refused';
+  return kind;
+}
+
+const fullRoom = /\bfull\b|max(imum)? participants|too many participants/i;
+
+function kindOf(error: unknown, expired: boolean): EndingKind {
   const failure = (typeof error === 'object' && error !== null ? error : {}) as ConnectFailure;
   const words = typeof failure.message === 'string' ? failure.message : '';
-  if (/\bfull\b|max(imum)? participants|too many participants/i.test(words)) return 'full';
+  if (fullRoom.test(words)) return 'full';
   switch (failure.reason) {
     case notAllowed:
       return expired || /expired/i.test(words) ? 'expired' : 'refused';

@@ -86,7 +86,7 @@ export class Preview extends Observable {
     this.choices.set(kindOf[input], deviceId);
     this[input].track?.stop();
     this[input] = { wanted: true, track: undefined, problem: undefined };
-    await this.openOne(input);
+    await this.openOne(input, deviceId);
   }
 
   chooseSpeaker(deviceId: string): void {
@@ -114,17 +114,17 @@ export class Preview extends Observable {
     this.changed();
   }
 
-  private constraints(input: Input): MediaTrackConstraints {
-    const chosen = this.choices.get(kindOf[input]);
-    // `ideal`, so that an unplugged favourite falls back to another device.
-    const device = chosen ? { deviceId: { ideal: chosen } } : {};
+  /** `exactly` is a device just chosen; a favourite of an earlier visit may be unplugged and falls back to another one. */
+  private constraints(input: Input, exactly?: string): MediaTrackConstraints {
+    const chosen = exactly ?? this.choices.get(kindOf[input]);
+    const device = chosen ? { deviceId: exactly ? { exact: chosen } : { ideal: chosen } } : {};
     if (input === 'microphone') return { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...device };
     return chosen ? { width: pictureSize.width, height: pictureSize.height, ...device } : pictureSize;
   }
 
-  private async openOne(input: Input): Promise<void> {
+  private async openOne(input: Input, exactly?: string): Promise<void> {
     try {
-      const stream = await this.media?.getUserMedia({ [input === 'camera' ? 'video' : 'audio']: this.constraints(input) });
+      const stream = await this.media?.getUserMedia({ [input === 'camera' ? 'video' : 'audio']: this.constraints(input, exactly) });
       this.keep(input, stream?.getTracks()[0]);
     } catch (error) {
       this[input] = { ...this[input], track: undefined, problem: problemOf(error) };

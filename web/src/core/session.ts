@@ -4,7 +4,7 @@ import type { ChatTransport } from './chat';
 import type { DeviceKind, DeviceProblem } from './devices';
 import { problemOf } from './devices';
 import type { EndingKind } from './ending';
-import { endingOfDisconnect, endingOfFailure } from './ending';
+import { askWhy, endingOfDisconnect, endingOfFailure } from './ending';
 import { Observable } from './observable';
 import type { Person, Sound } from './people';
 import { peopleOf, soundsOf } from './people';
@@ -27,6 +27,12 @@ export interface SessionOptions {
 
 /** Longest text stream that is read, in bytes: four for each of the longest message's code points. */
 const longestStream = 32_000;
+
+/** Asks for the device that a track comes from, when it is opened again after a pause. */
+function deviceOf(track: MediaStreamTrack | undefined): { deviceId?: string } {
+  const deviceId = track?.getSettings().deviceId;
+  return deviceId ? { deviceId } : {};
+}
 
 /** One call through livekit-client: joins, tells what the page shows, leaves. */
 export class CallSession extends Observable {
@@ -90,6 +96,8 @@ export class CallSession extends Observable {
         dynacast: true,
         singlePeerConnection: !this.options.dualPeerConnection,
         dataStream: { maxPayloadByteLength: longestStream },
+        audioCaptureDefaults: deviceOf(media.microphone),
+        videoCaptureDefaults: deviceOf(media.camera),
         ...(media.speaker ? { audioOutput: { deviceId: media.speaker } } : {}),
       }));
       this.listen(room, lib);
@@ -101,7 +109,9 @@ export class CallSession extends Observable {
     } catch (error) {
       for (const track of [media.microphone, media.camera]) track?.stop();
       const expires = readToken(token)?.expires;
-      this.end(this.leaving ? 'left' : endingOfFailure(error, expires !== undefined && expires <= Date.now()));
+      const expired = expires !== undefined && expires <= Date.now();
+      const kind = this.leaving ? 'left' : await endingOfFailure(error, expired, () => askWhy(serverUrl, token));
+      this.end(this.leaving ? 'left' : kind);
     }
   }
 
@@ -180,8 +190,8 @@ export class CallSession extends Observable {
   private async publish(room: Room, lib: LiveKit, media: JoinMedia): Promise<void> {
     const me = room.localParticipant;
     const tracks = [
-      media.microphone && { track: new lib.LocalAudioTrack(media.microphone, undefined, false), source: lib.Track.Source.Microphone },
-      media.camera && { track: new lib.LocalVideoTrack(media.camera, undefined, false), source: lib.Track.Source.Camera },
+      media.microphone && { track: new lib.LocalAudioTrack(media.microphone, deviceOf(media.microphone), false), source: lib.Track.Source.Microphone },
+      media.camera && { track: new lib.LocalVideoTrack(media.camera, deviceOf(media.camera), false), source: lib.Track.Source.Camera },
     ];
     for (const item of tracks) {
       if (!item) continue;

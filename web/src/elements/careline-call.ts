@@ -16,7 +16,7 @@ import './call-view';
 import './icon';
 import './notice-page';
 import './prejoin';
-import { base, buttons, tokens } from './styles';
+import { base, buttons, fields, tokens } from './styles';
 import { Watch } from './watch';
 
 /**
@@ -30,12 +30,16 @@ export class CarelineCall extends LitElement {
     tokens,
     base,
     buttons,
+    fields,
     css`
       :host {
         display: block;
         block-size: 100%;
         overflow: auto;
         background: var(--_surface);
+      }
+      main.alone label {
+        flex: 1 1 100%;
       }
       main.alone {
         display: grid;
@@ -62,6 +66,9 @@ export class CarelineCall extends LitElement {
 
   @state() private i18n = new I18n();
   @state() private copied = false;
+  @state() private copyByHand = false;
+  /** Asked once, because livekit-client brings shims that would change the answer. */
+  private readonly obstacle = obstacle();
   private preview!: Preview;
   private readonly devices = new DeviceList('mediaDevices' in navigator ? navigator.mediaDevices : undefined);
   private lastPhase: CallSession['phase'] = 'idle';
@@ -104,8 +111,7 @@ export class CarelineCall extends LitElement {
 
   override render() {
     const { i18n, session } = this;
-    const obstacleHere = obstacle();
-    if (obstacleHere === 'no-webrtc') return this.unsupported();
+    if (this.obstacle === 'no-webrtc') return this.unsupported();
     const ending = this.endingNow();
     if (ending) return this.over(ending);
     const facts = readToken(this.token);
@@ -136,7 +142,7 @@ export class CarelineCall extends LitElement {
             .i18n=${i18n}
             .preview=${this.preview}
             .devices=${this.devices}
-            .obstacle=${obstacleHere}
+            .obstacle=${this.obstacle}
             name=${this.shownName()}
             room=${facts?.room ?? ''}
             @join=${(e: CustomEvent<JoinMedia>) => void session.join(this.serverUrl || location.origin, this.token, e.detail)}
@@ -157,6 +163,12 @@ export class CarelineCall extends LitElement {
           ? html`<button type="button" class="primary" @click=${() => void this.copy()}>
               <cl-icon .icon=${Copy}></cl-icon>${i18n.t(this.copied ? 'obstacle.copied' : 'obstacle.copy')}
             </button>`
+          : nothing}
+        ${this.copyByHand
+          ? html`<label>
+              <span>${i18n.t('obstacle.byHand')}</span>
+              <input readonly dir="ltr" .value=${this.link} />
+            </label>`
           : nothing}
       </cl-notice-page>
     </main>`;
@@ -207,7 +219,7 @@ export class CarelineCall extends LitElement {
       localChoices(),
     );
     this.session = new CallSession(this.options);
-    if (this.token && !this.endingNow()) this.session.warm();
+    if (this.obstacle !== 'no-webrtc' && this.token && !this.endingNow()) this.session.warm();
   }
 
   private async speak(): Promise<void> {
@@ -216,8 +228,15 @@ export class CarelineCall extends LitElement {
   }
 
   private async copy(): Promise<void> {
-    await navigator.clipboard.writeText(this.link);
-    this.copied = true;
+    try {
+      await navigator.clipboard.writeText(this.link);
+      this.copied = true;
+    } catch {
+      // Apps that show pages inside themselves often forbid it: then the link can be copied by hand.
+      this.copyByHand = true;
+      await this.updateComplete;
+      this.renderRoot.querySelector('input')?.select();
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
+import { live } from 'lit/directives/live.js';
 import { Volume2 } from 'lucide';
 import type { DeviceKind, DeviceList } from '../core/devices';
 import { canChooseSpeaker } from '../core/devices';
@@ -95,7 +96,7 @@ export class ClDeviceSelect extends LitElement {
             </option>`}
         ${list.map(
           (device, index) =>
-            html`<option value=${device.id} .selected=${device.id === chosen}>
+            html`<option value=${device.id} .selected=${live(device.id === chosen)}>
               ${device.label || i18n.t('device.unnamed', { number: index + 1 })}
             </option>`,
         )}

@@ -129,6 +129,8 @@ export class ClPrejoin extends LitElement {
   @property() room = '';
   @query('video') private readonly video!: HTMLVideoElement | null;
 
+  private named = false;
+
   constructor() {
     super();
     new Watch(this, () => [this.preview, this.devices]);
@@ -143,8 +145,11 @@ export class ClPrejoin extends LitElement {
     const video = this.video;
     const shown = video?.srcObject instanceof MediaStream ? video.srcObject.getVideoTracks()[0] : undefined;
     if (video && shown !== track) video.srcObject = track ? new MediaStream([track]) : null;
-    // Names of devices are only told once one of them is open.
-    if (this.preview.phase === 'done' && this.devices.of('audioinput').every((d) => !d.label)) void this.devices.refresh();
+    // Browsers tell the names of devices only once one of them was open.
+    if (this.preview.phase === 'done' && !this.named) {
+      this.named = true;
+      void this.devices.refresh();
+    }
   }
 
   override render() {
