@@ -1,3 +1,2 @@
-// Package layers holds no code. Its test keeps the layers of the project: which
-// folder may import which.
+// Package layers holds no code: its test keeps the table of who may import whom, so that imports only point down.
 package layers
