@@ -77,6 +77,7 @@ func (p *Participant) acceptOffer(text string, id uint32) {
 	if t.closed {
 		return
 	}
+	text = idleSections(text, t.withoutSender)
 	if err := t.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}); err != nil {
 		p.fail("apply offer", err)
 		return
@@ -238,6 +239,12 @@ func (p *Participant) midToTrackID() map[string]string {
 		}
 	}
 	return m
+}
+
+// withoutSender tells whether a section carries nothing of ours.
+func (t *transport) withoutSender(mid string) bool {
+	tr := t.transceiver(mid)
+	return tr != nil && tr.Sender() == nil
 }
 
 func (t *transport) transceiver(mid string) *webrtc.RTPTransceiver {

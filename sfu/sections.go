@@ -105,3 +105,27 @@ func readSection(s *section, m *sdp.MediaDescription) {
 		}
 	}
 }
+
+// idleSections writes the inactive sections that idle names as recvonly, in a description that pion is to apply. pion stops a
+// transceiver at each inactive section that it sees, also one that it made ready to be used again, which then never receives; towards
+// recvonly it goes inactive just the same and stays usable.
+func idleSections(text string, idle func(mid string) bool) string {
+	if !strings.Contains(text, "a=inactive") {
+		return text
+	}
+	var b strings.Builder
+	b.Grow(len(text))
+	for rest := text; rest != ""; {
+		end := len(rest)
+		if i := strings.Index(rest, "\nm="); i >= 0 {
+			end = i + 1
+		}
+		part := rest[:end]
+		if mid := attributeOf(part, "a=mid:"); mid != "" && idle(mid) {
+			part = strings.Replace(part, "a=inactive", "a=recvonly", 1)
+		}
+		b.WriteString(part)
+		rest = rest[end:]
+	}
+	return b.String()
+}

@@ -164,7 +164,7 @@ func (t *transport) remoteDescriptionSet() {
 	t.waiting = nil
 }
 
-// offer makes our next offer. Its text differs from what pion keeps in one line: we offer to be the DTLS server. A lite agent leaves the
+// offer makes our next offer. Its text differs from what pion keeps: we offer to be the DTLS server. A lite agent leaves the
 // choice open, because pion as a full agent insists on being the server towards a lite one.
 func (t *transport) offer() (string, error) {
 	d, err := t.pc.CreateOffer(&webrtc.OfferOptions{ICERestart: t.restartICE})
@@ -174,10 +174,14 @@ func (t *transport) offer() (string, error) {
 	if err := t.pc.SetLocalDescription(d); err != nil {
 		return "", fmt.Errorf("set local offer: %w", err)
 	}
-	if t.lite {
-		return d.SDP, nil
+	text := d.SDP
+	if t.participant.request.Client.Sdk == livekit.ClientInfo_GO { // which is pion: see idleSections
+		text = idleSections(text, func(string) bool { return true })
 	}
-	return strings.ReplaceAll(d.SDP, "a=setup:actpass", "a=setup:passive"), nil
+	if t.lite {
+		return text, nil
+	}
+	return strings.ReplaceAll(text, "a=setup:actpass", "a=setup:passive"), nil
 }
 
 // roundTrip is the time to the client and back as ICE measured it, 0 when unknown.
