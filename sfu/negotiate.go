@@ -138,7 +138,9 @@ func (p *Participant) negotiate() {
 	t.offerID++
 	p.sectionsOffered()
 	t.dirty, t.restartICE, t.awaiting = false, false, true
-	p.answerTimer.Reset(answerTimeout)
+	if t.connected { // before that, the join time-out counts
+		p.answerTimer.Reset(answerTimeout)
+	}
 	p.send(Offer{SDP: text, ID: t.offerID, MidToTrackID: p.midToTrackID()})
 }
 
