@@ -161,7 +161,7 @@ export class ClTile extends LitElement {
             playsinline
             autoplay
             .muted=${true}
-            @playing=${() => (this.playing = true)}
+            @loadeddata=${() => (this.playing = true)}
             @emptied=${() => (this.playing = false)}
           ></video>`
         : nothing}
