@@ -13,7 +13,8 @@ import (
 type loggerFactory struct{ logger *slog.Logger }
 
 // NewLoggerFactory returns a logging.LoggerFactory whose loggers write to logger at debug level.
-// pion's trace level is left out.
+// pion's own debug and trace levels are left out: they print descriptions with their passwords, and values that other
+// goroutines are changing.
 func NewLoggerFactory(logger *slog.Logger) logging.LoggerFactory {
 	return loggerFactory{logger}
 }
@@ -36,8 +37,8 @@ func (l pionLogger) logf(level, format string, args []any) {
 
 func (l pionLogger) Trace(string)                      {}
 func (l pionLogger) Tracef(string, ...any)             {}
-func (l pionLogger) Debug(text string)                 { l.log("debug", text) }
-func (l pionLogger) Debugf(format string, args ...any) { l.logf("debug", format, args) }
+func (l pionLogger) Debug(string)                      {}
+func (l pionLogger) Debugf(string, ...any)             {}
 func (l pionLogger) Info(text string)                  { l.log("info", text) }
 func (l pionLogger) Infof(format string, args ...any)  { l.logf("info", format, args) }
 func (l pionLogger) Warn(text string)                  { l.log("warn", text) }
