@@ -5,13 +5,13 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 PAGES   := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
-.PHONY: help run build cross web test bench soak fuzz clean prerequisites bin/careline
+.PHONY: help run build cross web test bench soak fuzz tools clean prerequisites bin/careline
 
 help:
 	@echo 'make run     build and start for development; prints a link for two browsers (TLS=self: HTTPS for phones on your network)'
 	@echo 'make test    lint, unit, race, fuzz seeds, end to end in Chromium'
 	@echo 'make build   bin/careline, static; make cross: for other systems too'
-	@echo 'make bench   CPU and memory beside a naive server; make soak: long runs; make fuzz: fuzz every parser (FUZZTIME=30s)'
+	@echo 'make bench   CPU and memory beside a naive server; make soak: a long run (SOAKTIME=40m); make fuzz: fuzz every parser (FUZZTIME=30s)'
 
 prerequisites:
 	@tools/prerequisites
@@ -47,9 +47,14 @@ test: build cross test/e2e/node_modules/.installed
 bench: build
 	go run ./bench
 
-# Long runs that do not fit into `make test`.
-soak: build
-	CARELINE_SOAK=1 go test -race -count=1 -timeout 60m -run Soak ./...
+# People come and go for a long time; goroutines, descriptors and memory must stay. `make test` does it for two seconds.
+SOAKTIME ?= 40m
+soak: prerequisites
+	CARELINE_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./server
+
+# What the tests need beside the prerequisites.
+tools:
+	@tools/browsers
 
 FUZZTIME ?= 30s
 fuzz: prerequisites

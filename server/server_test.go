@@ -74,7 +74,7 @@ func start(t *testing.T, cfg *configs.Config) *instance {
 	t.Helper()
 	i := &instance{t: t, log: new(logs), err: make(chan error, 1)}
 	var err error
-	i.Server, err = server.New(cfg, server.Options{Logger: slog.New(slog.NewTextHandler(i.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	i.Server, err = server.New(cfg, server.Options{Logger: slog.New(slog.NewTextHandler(i.log, &slog.HandlerOptions{Level: cfg.Log.SlogLevel()}))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestDevelopmentSaysSo(t *testing.T) {
 }
 
 func TestTokensStayOutOfTheLog(t *testing.T) {
-	s := start(t, development(t))
+	s := start(t, development(t, "CARELINE_LOG_LEVEL=debug"))
 	call, err := s.NewCall("")
 	if err != nil {
 		t.Fatal(err)
@@ -288,15 +288,22 @@ func TestTokensStayOutOfTheLog(t *testing.T) {
 	}
 }
 
-// dial joins by signalling and returns the socket after the join response.
+// dial is join with a socket that is closed at the end of the test.
 func dial(t *testing.T, s *instance, token string) *websocket.Conn {
+	t.Helper()
+	c := join(t, s, token)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// join joins by signalling and returns the socket after the join response.
+func join(t *testing.T, s *instance, token string) *websocket.Conn {
 	t.Helper()
 	address := "ws" + strings.TrimPrefix(s.URL(), "http") + "/rtc?protocol=17&access_token=" + token
 	c, res, err := websocket.DefaultDialer.Dial(address, nil)
 	if err != nil {
 		t.Fatalf("dial: %v (%v)", err, res)
 	}
-	t.Cleanup(func() { _ = c.Close() })
 	if m := read(t, c); m.GetJoin() == nil {
 		t.Fatalf("the first message is %v", m)
 	}
