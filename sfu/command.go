@@ -40,8 +40,14 @@ func (p *Participant) UpdateTrackSettings(u *livekit.UpdateTrackSettings) {
 // SyncState is what a client believes after a resume.
 func (p *Participant) SyncState(s *livekit.SyncState) { p.post(syncStateCommand{s}) }
 
-// Attach makes peer the way to the client: messages held back so far flow to it, an earlier peer is told nothing and forgotten.
-func (p *Participant) Attach(peer Peer) { p.post(attachCommand{peer}) }
+// Attach makes peer the way to the client: messages held back so far flow to it, an earlier peer is told nothing and forgotten. If the
+// session ended in between, peer is told so, perhaps twice.
+func (p *Participant) Attach(peer Peer) {
+	p.post(attachCommand{peer})
+	if p.ended.Load() {
+		peer.Send(p.leave)
+	}
+}
 
 // Detach tells that peer is gone. If it is still the current one, the resume time-out starts.
 func (p *Participant) Detach(peer Peer) { p.post(detachCommand{peer}) }

@@ -408,8 +408,8 @@ func (p *Participant) end(reason livekit.DisconnectReason, action livekit.LeaveR
 		return
 	}
 	p.over = true
-	p.ended.Store(true)
 	p.leave = Leave{Reason: reason, Action: action}
+	p.ended.Store(true) // after leave, which Attach reads then
 	if p.peer != nil {
 		p.peer.Send(p.leave)
 	}

@@ -52,19 +52,20 @@ function webTests() {
   }
 }
 
-function browserTests() {
-  const raw = text('e2e.json');
-  if (!raw) return failure('browser tests', 'no results');
+function browserTests(name) {
+  const raw = text(name);
+  if (!raw) return failure(`browser tests, ${name}`, 'no results');
   const report = JSON.parse(raw);
   const { expected, unexpected, flaky, skipped } = report.stats;
   count.passed += expected;
   count.failed += unexpected + flaky;
   count.skipped += skipped;
-  if (expected + unexpected + flaky === 0) failure('browser tests', report.errors.map((e) => e.message).join('\n') || 'none ran');
+  if (expected + unexpected + flaky === 0) failure(`browser tests, ${name}`, report.errors.map((e) => e.message).join('\n') || 'none ran');
 }
 
 goTests();
 webTests();
-browserTests();
+browserTests('e2e.json');
+browserTests('compat.json');
 console.log(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
 process.exit(count.failed === 0 ? 0 : 1);
