@@ -193,3 +193,84 @@ test('the call is used by keyboard alone', async ({ server, people }) => {
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { name: 'You have left the call' })).toBeVisible();
 });
+
+test('a microphone that is pulled out is said and replaced', async ({ server, people }) => {
+  const { links } = await server.call();
+  const one = await people.person();
+  const two = await people.person();
+  // Keeps what the page opens within reach, to end it as the browser does when a device goes away.
+  await two.addInitScript(() => {
+    const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+    const opened: MediaStreamTrack[] = [];
+    navigator.mediaDevices.getUserMedia = async (constraints) => {
+      const stream = await open(constraints);
+      opened.push(...stream.getTracks());
+      return stream;
+    };
+    Object.assign(window, { opened });
+  });
+  await join(one, links[0].url);
+  await join(two, links[1].url);
+  await expectSound(one, 'guest-2');
+  await two.evaluate(() => {
+    const { opened } = window as unknown as { opened: MediaStreamTrack[] };
+    for (const track of opened.filter((t) => t.kind === 'audio')) {
+      track.stop();
+      track.dispatchEvent(new Event('ended'));
+    }
+  });
+  await expect(two.getByText('Your microphone was disconnected.')).toBeVisible();
+  await expect(two.getByRole('button', { name: 'Mic on' })).toBeVisible();
+  await expectSound(one, 'guest-2');
+});
+
+test('the screen stays on during the call only', async ({ server, people }) => {
+  const { links } = await server.call();
+  const page = await people.person();
+  await page.addInitScript(() => {
+    const counts = { asked: 0, released: 0 };
+    const lock = { release: () => Promise.resolve(void counts.released++) };
+    Object.defineProperty(navigator, 'wakeLock', {
+      value: { request: () => Promise.resolve((counts.asked++, lock)) },
+    });
+    Object.assign(window, { counts });
+  });
+  const counts = () => page.evaluate(() => (window as unknown as { counts: object }).counts);
+  await page.goto(links[0].url);
+  expect(await counts()).toEqual({ asked: 0, released: 0 });
+  await join(page, links[0].url);
+  await expect.poll(counts).toEqual({ asked: 1, released: 0 });
+  await press(page, 'Leave');
+  await expect.poll(counts).toEqual({ asked: 1, released: 1 });
+});
+
+test('messages around a full reconnect arrive, each once', async ({ server, people }) => {
+  const { links } = await server.call();
+  const one = await people.person();
+  const two = await people.person();
+  people.expectTrouble(/data ?channel|signal|WebSocket|Simulated/i);
+  await join(one, links[0].url);
+  await join(two, links[1].url);
+  await expectMovingPicture(one, one.locator(`${tile('guest-2')} video`));
+  await press(one, 'Chat');
+  await press(two, 'Chat');
+  const say = async (text: string) => {
+    await two.getByRole('textbox', { name: 'Message' }).fill(text);
+    await two.keyboard.press('Enter');
+  };
+  await say('message 1');
+  await two.evaluate(async () => {
+    const call = document.querySelector('careline-call') as unknown as {
+      session: { connectedRoom: { simulateScenario(name: string): Promise<void> } };
+    };
+    await call.session.connectedRoom.simulateScenario('full-reconnect');
+  });
+  for (let i = 2; i <= 6; i++) await say(`message ${i}`);
+  await inCall(two);
+  await expect(two.getByText('Sent', { exact: true })).toHaveCount(6);
+  const heard = one.getByRole('log').getByRole('listitem');
+  await expect(heard).toHaveCount(6);
+  const texts = (await heard.locator('.text').allTextContents()).sort();
+  expect(texts).toEqual([1, 2, 3, 4, 5, 6].map((i) => `message ${i}`));
+  await expectMovingPicture(one, one.locator(`${tile('guest-2')} video`));
+});

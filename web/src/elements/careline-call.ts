@@ -59,7 +59,8 @@ export class CarelineCall extends LitElement {
   /** Texts that replace the built-in ones, by key. */
   @property({ attribute: false }) strings: Texts = {};
   @property({ attribute: false }) options: SessionOptions = {};
-  @property({ reflect: true }) override lang = '';
+  /** The language of the texts; the page's own when empty. */
+  @property({ attribute: 'lang' }) language = '';
 
   /** The running call, for programs beside the page. */
   @state() session = new CallSession();
@@ -95,7 +96,7 @@ export class CarelineCall extends LitElement {
   }
 
   override willUpdate(changed: PropertyValues<this>): void {
-    if (changed.has('lang') || changed.has('strings')) void this.speak();
+    if (changed.has('language') || changed.has('strings')) void this.speak();
     if (changed.has('token') || changed.has('options')) this.begin();
   }
 
@@ -223,7 +224,7 @@ export class CarelineCall extends LitElement {
   }
 
   private async speak(): Promise<void> {
-    this.i18n = await loadLanguage(this.lang || document.documentElement.lang || 'en', this.strings);
+    this.i18n = await loadLanguage(this.language || document.documentElement.lang || 'en', this.strings);
     this.dir = this.i18n.dir;
   }
 

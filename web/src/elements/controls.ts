@@ -163,7 +163,7 @@ export class ClControls extends LitElement {
   /** Returns the focus to the button that opens `panel`. */
   focusOpener(panel: Panel): void {
     const opener = this.renderRoot.querySelector<HTMLElement>(`[data-opens="${panel}"]`);
-    const shown = opener?.checkVisibility() ? opener : this.renderRoot.querySelector<HTMLElement>('[data-opens="more"]');
+    const shown = opener && opener.getClientRects().length > 0 ? opener : this.renderRoot.querySelector<HTMLElement>('[data-opens="more"]');
     shown?.focus();
   }
 

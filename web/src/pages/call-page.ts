@@ -25,7 +25,8 @@ function begin(): void {
   if (!call || !current) return;
   const query = new URLSearchParams(location.search);
   call.options = { dualPeerConnection: query.get('pc') === 'dual' };
-  call.lang = query.get('lang') ?? '';
+  const language = query.get('lang');
+  if (language) call.lang = language;
   call.link = new URL(location.pathname + location.search + writeFragment(current), location.origin).href;
   call.name = current.name;
   call.token = current.token;
