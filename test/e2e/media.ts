@@ -60,7 +60,7 @@ export async function expectMovingPicture(page: Page, video: Locator): Promise<v
         const { ground, pie, width, height } = await sample(video);
         return ground > 0.4 && pie > 0.005 && ground + pie > 0.75 && Math.abs(width / height - 16 / 9) < 0.05;
       },
-      { message: 'the picture has the colours and the shape of the fake camera's' },
+      { message: 'the picture has the colours and the shape of the fake camera' },
     )
     .toBe(true);
 }
