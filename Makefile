@@ -40,7 +40,7 @@ cross: prerequisites web
 run: build
 	@exec env $(if $(TLS),CARELINE_HTTP_TLS_MODE=$(TLS)) bin/careline serve --dev
 
-test: build cross test/e2e/node_modules/.installed
+test: build test/e2e/node_modules/.installed
 	@tools/browsers >/dev/null
 	@tools/check
 

@@ -78,6 +78,8 @@ func (p *Participant) newTransport(o transportOptions) (*transport, error) {
 	if err != nil {
 		return nil, err
 	}
+	guard := &streamGuard{participant: p, limit: int64(p.manager.cfg.Limits.SectionsPerOffer * streamsPerSection)}
+	settings.BufferFactory = guard.buffer
 	t.api = webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(settings))
 	t.pc, err = t.api.NewPeerConnection(webrtc.Configuration{
 		Certificates: []webrtc.Certificate{p.manager.certificate},

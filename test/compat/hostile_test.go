@@ -2,8 +2,10 @@ package compat
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -172,5 +174,23 @@ func TestStrayDatagrams(t *testing.T) {
 		data[0] = byte(i) // every kind of RFC 7983
 		_, _ = conn.Write(data[:1+i%len(data)])
 	}
+	unharmed(t, track, witness)
+}
+
+// TestManySources names ever new sources in RTCP: the transport keeps a stream for each, so that such a client is sent away.
+func TestManySources(t *testing.T) {
+	r := start(t, setup{})
+	track := r.publisher("ann")
+	witness := r.enterWith(single, "witness", grant("ward"), [2]int{2, 2})
+	mallory := r.enterWith(single, "mallory", grant("ward"), [2]int{1, 1})
+	eventually(t, "mallory to be sent away", func() bool {
+		var source [4]byte
+		for range 100 {
+			_, _ = rand.Read(source[:])
+			// An error is that of a connection that is gone.
+			_ = mallory.media.main.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: binary.BigEndian.Uint32(source[:])}})
+		}
+		return slices.ContainsFunc(mallory.messages(), isLeave)
+	})
 	unharmed(t, track, witness)
 }
