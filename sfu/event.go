@@ -42,6 +42,7 @@ type (
 		receiver  *webrtc.RTPReceiver
 	}
 	layerCommand struct{ layer *layer } // its first packet named SSRC and codec
+	startCommand struct{}               // what was answered may flow
 )
 
 func (endCommand) command()         {}
@@ -54,3 +55,4 @@ func (gatheredCommand) command()    {}
 func (connectionCommand) command()  {}
 func (remoteTrackCommand) command() {}
 func (layerCommand) command()       {}
+func (startCommand) command()       {}

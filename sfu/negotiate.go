@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/webrtc/v4"
@@ -103,7 +104,9 @@ func (p *Participant) acceptOffer(text string, id uint32) {
 	}
 	p.matchSections()
 	p.send(Answer{SDP: shapeAnswer(answer, p.opusWishes()), ID: id, MidToTrackID: p.midToTrackID()})
-	p.startBound()
+	if p.request.SinglePC && p.viewer.connected {
+		time.AfterFunc(answerGrace, func() { p.post(startCommand{}) })
+	}
 }
 
 func (p *Participant) answer(t *transport) (string, error) {
@@ -116,6 +119,10 @@ func (p *Participant) answer(t *transport) (string, error) {
 	}
 	return d.SDP, nil
 }
+
+// answerGrace is what a connected client gets to apply an answer before media comes that the answer announces: browsers drop what they do
+// not know, the first keyframe with it, and pion guesses.
+const answerGrace = 50 * time.Millisecond
 
 // negotiate opens a negotiation of the subscriber connection when one is due: an offer to a dual client, a hint to a single-connection one.
 func (p *Participant) negotiate() {

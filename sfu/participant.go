@@ -208,6 +208,8 @@ func (p *Participant) handle(c command) {
 		p.gathered(c)
 	case connectionCommand:
 		p.connectionChanged(c.transport, c.state)
+	case startCommand:
+		p.startBound()
 
 	case subscriptionCommand:
 		p.updateSubscription(c.update)
