@@ -43,6 +43,9 @@ func parseOffer(text string, limit int) (offerSummary, error) {
 	if len(d.MediaDescriptions) > limit {
 		return o, ErrSectionLimit
 	}
+	if len(d.MediaDescriptions) == 0 {
+		return o, errs.New(errs.Invalid, "session description has no media sections")
+	}
 	o.role = webrtc.DTLSRoleAuto
 	seen := make(map[string]bool, len(d.MediaDescriptions))
 	for _, m := range d.MediaDescriptions {
