@@ -1,6 +1,15 @@
 import type { Page } from '@playwright/test';
 import { expect, join, look, mint, press, sizes, test } from './fixtures.ts';
 import { expectMovingPicture } from './media.ts';
+import { flags } from './playwright.config.ts';
+
+// Looks need few frames: encoding fewer leaves the machine to the checks.
+test.use({
+  launchOptions: {
+    executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+    args: flags.map((flag) => (flag === '--use-fake-device-for-media-stream' ? `${flag}=fps=10` : flag)),
+  },
+});
 
 const tile = (identity: string) => `cl-stage cl-tile[data-identity="${identity}"] video`;
 
