@@ -104,9 +104,11 @@ func (p *Participant) acceptOffer(text string, id uint32) {
 	}
 	p.matchSections()
 	p.send(Answer{SDP: shapeAnswer(answer, p.opusWishes()), ID: id, MidToTrackID: p.midToTrackID()})
-	if p.request.SinglePC && p.viewer.connected {
+	if p.request.SinglePC {
 		time.AfterFunc(answerGrace, func() { p.post(startCommand{}) })
+		return
 	}
+	p.startBound()
 }
 
 func (p *Participant) answer(t *transport) (string, error) {
