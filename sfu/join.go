@@ -89,14 +89,14 @@ func (m *Manager) Check(r JoinRequest) error {
 
 func (m *Manager) checkSizes(r JoinRequest) error {
 	if len(r.Metadata) > m.cfg.Limits.MetadataBytes {
-		return errs.Errorf(errs.Limit, "metadata is larger than %d bytes", m.cfg.Limits.MetadataBytes)
+		return errs.Errorf(errs.Invalid, "metadata is larger than %d bytes", m.cfg.Limits.MetadataBytes)
 	}
 	n := 0
 	for k, v := range r.Attributes {
 		n += len(k) + len(v)
 	}
 	if n > m.cfg.Limits.MetadataBytes {
-		return errs.Errorf(errs.Limit, "attributes are larger than %d bytes", m.cfg.Limits.MetadataBytes)
+		return errs.Errorf(errs.Invalid, "attributes are larger than %d bytes", m.cfg.Limits.MetadataBytes)
 	}
 	return nil
 }

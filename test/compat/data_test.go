@@ -3,6 +3,7 @@ package compat
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,20 @@ import (
 	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/pion/webrtc/v4"
 )
+
+// openChannels waits until data of a client reaches others. The SDK reports a single connection as up before its channels are open, and
+// loses silently what is sent until then.
+func openChannels(t *testing.T, from *lksdk.Room, to ...*inbox) {
+	t.Helper()
+	first := received{"first", "channels", from.LocalParticipant.Identity()}
+	eventually(t, "open channels", func() bool {
+		data := &lksdk.UserDataPacket{Payload: []byte(first.text), Topic: first.topic}
+		if err := from.LocalParticipant.PublishDataPacket(data, lksdk.WithDataPublishReliable(true)); err != nil {
+			t.Fatal(err)
+		}
+		return !slices.ContainsFunc(to, func(i *inbox) bool { return !i.has(first) })
+	})
+}
 
 func TestCheck16PublishData(t *testing.T) {
 	r := start(t, setup{})
@@ -29,12 +44,7 @@ func TestCheck16PublishData(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		// The SDK reports a single connection as up before its channels are open and loses silently what is sent until then.
-		eventually(t, "open channels", func() bool {
-			first := received{"first", "topic", "ann"}
-			send(first.text, lksdk.WithDataPublishReliable(true))
-			return inboxes["ben"].has(first) && inboxes["cleo"].has(first)
-		})
+		openChannels(t, rooms["ann"], inboxes["ben"], inboxes["cleo"])
 		for _, reliable := range []bool{true, false} {
 			text := fmt.Sprint("to all, reliable ", reliable)
 			send(text, lksdk.WithDataPublishReliable(reliable))
@@ -93,8 +103,10 @@ func TestCheck17StreamsAndCalls(t *testing.T) {
 	r := start(t, setup{})
 	eachMode(t, func(t *testing.T, m mode) {
 		room := fmt.Sprint("ward-", m)
+		inbox := newInbox()
 		ann := r.connect(t, m, room, "ann", nil)
-		ben := r.connect(t, m, room, "ben", nil)
+		ben := r.connect(t, m, room, "ben", inbox.callback())
+		openChannels(t, ann, inbox)
 		texts, files := make(chan string, 1), make(chan []byte, 1)
 		if err := ben.RegisterTextStreamHandler("lk.chat", func(reader *lksdk.TextStreamReader, from string) {
 			texts <- from + ": " + reader.ReadAll()
@@ -118,7 +130,10 @@ func TestCheck17StreamsAndCalls(t *testing.T) {
 		}
 		file := bytes.Repeat([]byte{0, 1, 2, 3, 255}, 8000)
 		writer := ann.LocalParticipant.StreamBytes(lksdk.StreamBytesOptions{Topic: "files"})
-		writer.Write(file, nil)
+		written := make(chan struct{})
+		done := func() { close(written) }
+		writer.Write(file, &done)
+		wait(t, written) // the SDK's Close does not wait for what Write has queued
 		writer.Close()
 		if got := wait(t, files); !bytes.Equal(got, file) {
 			t.Errorf("a file of %d bytes arrived", len(got))
