@@ -1,0 +1,66 @@
+package sfu
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+)
+
+// lossyConn is a client's UDP socket that can lose RTP packets. Their headers are in clear.
+type lossyConn struct {
+	*net.UDPConn
+
+	mu sync.Mutex
+	// guarded by mu
+	loseIn, loseOut func(rtpHeader) bool // nil: nothing is lost
+}
+
+type rtpHeader struct {
+	payloadType uint8
+	sequence    uint16
+	ssrc        uint32
+}
+
+func listenLossy() (*lossyConn, error) {
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		return nil, err
+	}
+	return &lossyConn{UDPConn: conn}, nil
+}
+
+func (c *lossyConn) set(edit func(*lossyConn)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	edit(c)
+}
+
+// loses tells whether a datagram is lost on its way.
+func (c *lossyConn) loses(b []byte, in bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lose := c.loseOut
+	if in {
+		lose = c.loseIn
+	}
+	isRTP := len(b) >= 12 && b[0]>>6 == 2 && (b[1] < 192 || b[1] > 223)
+	return lose != nil && isRTP && lose(rtpHeader{
+		payloadType: b[1] & 0x7f, sequence: binary.BigEndian.Uint16(b[2:]), ssrc: binary.BigEndian.Uint32(b[8:]),
+	})
+}
+
+func (c *lossyConn) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := c.UDPConn.ReadFrom(b)
+		if err != nil || !c.loses(b[:n], true) {
+			return n, from, err
+		}
+	}
+}
+
+func (c *lossyConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	if c.loses(b, false) {
+		return len(b), nil
+	}
+	return c.UDPConn.WriteTo(b, to)
+}
