@@ -129,8 +129,18 @@ func (p *Participant) reconcile() {
 			wanted = append(wanted, pub)
 		}
 	}
-	slices.SortFunc(wanted, func(a, b *Publication) int { return compareTracks(a, b) })
+	slices.SortFunc(wanted, compareTracks)
+	ending := make(map[media.Kind]int)
+	for _, f := range p.subscribe.slots {
+		if f.ending {
+			ending[f.kind]++
+		}
+	}
 	for _, pub := range wanted {
+		if p.freeSlot(pub.kind) < 0 && ending[pub.kind] > 0 {
+			ending[pub.kind]-- // its turn comes when the client has seen that section inactive
+			continue
+		}
 		if err := p.attachTrack(pub); err != nil {
 			p.fail("subscribe", err)
 			return
@@ -152,6 +162,11 @@ func compareTracks(a, b *Publication) int {
 	return 1
 }
 
+// freeSlot is the index of a section that can carry a new subscription, -1 without one.
+func (p *Participant) freeSlot(kind media.Kind) int {
+	return slices.IndexFunc(p.subscribe.slots, func(f *slot) bool { return f.user == nil && !f.ending && f.kind == kind })
+}
+
 // attachTrack gives a publication a section. A single-connection client may have to offer more first: the publication then waits.
 func (p *Participant) attachTrack(pub *Publication) error {
 	if p.viewer == nil {
@@ -165,7 +180,7 @@ func (p *Participant) attachTrack(pub *Publication) error {
 	s := newSubscription(pub, p, p.viewer)
 	s.paused = p.subscribe.paused[pub.sid]
 	track := &egressTrack{s}
-	free := slices.IndexFunc(p.subscribe.slots, func(f *slot) bool { return f.user == nil && !f.ending && f.kind == pub.kind })
+	free := p.freeSlot(pub.kind)
 	switch {
 	case free >= 0:
 		f := p.subscribe.slots[free]

@@ -61,12 +61,13 @@ func (p *Participant) newTransport(o transportOptions) (*transport, error) {
 	}
 	registry := &interceptor.Registry{}
 	if o.receives {
+		logs := udp.NewLoggerFactory(p.log)
 		// Reception side only: nothing here touches what goes out.
-		feedback, err := twcc.NewSenderInterceptor()
+		feedback, err := twcc.NewSenderInterceptor(twcc.WithLoggerFactory(logs))
 		if err != nil {
 			return nil, fmt.Errorf("make transport-wide feedback: %w", err)
 		}
-		reports, err := report.NewReceiverInterceptor()
+		reports, err := report.NewReceiverInterceptor(report.WithReceiverLoggerFactory(logs))
 		if err != nil {
 			return nil, fmt.Errorf("make receiver reports: %w", err)
 		}
