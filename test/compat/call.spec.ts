@@ -23,6 +23,10 @@ for (const mode of modes) {
       expect(await viewer.event('trackSubscribed', { sid: camera.sid, identity: 'ann', source: 'camera' })).toBeDefined();
       expect(await viewer.event('trackSubscribed', { sid: microphone.sid, identity: 'ann', source: 'microphone' })).toBeDefined();
     }
+    // The cheap cipher, which a browser lets the DTLS server choose.
+    for (const client of [ann, ben]) {
+      expect(await client.page.evaluate(() => window.compat.ciphers() as Promise<string[]>)).toEqual(['SRTP_AEAD_AES_128_GCM']);
+    }
     const info = (source: string) => ben.receives('ann', source).then((track) => track.info);
     const camera = await info('camera');
     expect(camera).toMatchObject({ mimeType: 'video/VP8', simulcast: true });

@@ -76,6 +76,20 @@ async function energy() {
   return total;
 }
 
+/** The SRTP profiles of the connections that carry its own tracks and those of others. */
+async function ciphers() {
+  const found = new Set();
+  for (const participant of [room.localParticipant, ...room.remoteParticipants.values()]) {
+    for (const publication of participant.trackPublications.values()) {
+      const report = await (publication.track?.sender ?? publication.track?.receiver)?.getStats();
+      for (const entry of report?.values() ?? []) {
+        if (entry.type === 'transport' && entry.srtpCipher) found.add(entry.srtpCipher);
+      }
+    }
+  }
+  return [...found];
+}
+
 window.compat = {
   lk,
   events,
@@ -83,6 +97,7 @@ window.compat = {
   files,
   data,
   energy,
+  ciphers,
   get room() {
     return room;
   },
