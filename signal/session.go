@@ -66,7 +66,8 @@ type Session struct {
 
 	text    atomic.Bool  // the client last spoke JSON
 	heard   atomic.Int64 // when something last arrived, as time.Duration since started
-	leaving atomic.Bool  // the goodbye is written; what arrives is dropped
+	told    atomic.Bool  // a leave is queued: what arrives is dropped, so that nothing overtakes it
+	leaving atomic.Bool  // the goodbye is written
 }
 
 func newSession(h *Handler, conn *websocket.Conn, e *entry, p participant) *Session {
@@ -94,6 +95,9 @@ func newSession(h *Handler, conn *websocket.Conn, e *entry, p participant) *Sess
 // time-out.
 func (s *Session) Send(m sfu.Message) {
 	if r := response(m, s.protocol); r != nil {
+		if r.GetLeave() != nil {
+			s.told.Store(true)
+		}
 		s.post(r)
 	}
 }
@@ -150,7 +154,7 @@ func (s *Session) read() {
 			return
 		}
 		s.hear()
-		if s.leaving.Load() {
+		if s.told.Load() || s.leaving.Load() {
 			continue
 		}
 		s.text.Store(frameType == websocket.TextMessage)

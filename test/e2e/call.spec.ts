@@ -104,6 +104,8 @@ test('a shared screen is shown large', async ({ server, people }) => {
 });
 
 test('leaving is seen, and one can join again', async ({ server, people }) => {
+  // Who leaves in the same moment as its first track arrives: livekit-client says so, and nothing else happens.
+  people.expectTrouble(/add a track for a participant, that's not present/);
   const { links } = await server.call();
   const one = await people.person();
   const two = await people.person();

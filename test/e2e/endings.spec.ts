@@ -58,6 +58,8 @@ test('a full room says so and can be tried again', async ({ people }) => {
     await expect(one.getByRole('heading', { name: 'You have left the call' })).toBeVisible();
     await two.getByRole('button', { name: 'Try again' }).click();
     await join(two, links[1].url);
+    await press(two, 'Leave');
+    await expect(two.getByRole('heading', { name: 'You have left the call' })).toBeVisible();
   } finally {
     await server.stop();
   }
