@@ -59,7 +59,7 @@ func TestLateJoinerStartsAtKeyframe(t *testing.T) {
 		source := alice.publish(webrtc.MimeTypeVP8, sourceOptions{})
 		early := join(t, s, "early", clientOptions{single: single})
 		early.receives(source.info.Sid, 20)
-		late := join(t, s, "late", clientOptions{single: single})
+		late := join(t, s, "late", clientOptions{single: single, ready: true})
 		packets := late.receives(source.info.Sid, 20).all()
 		checkContinuous(t, packets)
 		if first := packets[0].Payload; first[0]&0x10 == 0 || first[4]&1 != 0 {

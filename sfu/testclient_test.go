@@ -58,6 +58,7 @@ type clientOptions struct {
 	answer func(string) string             // changes the answers that the client sees
 	noUDP  bool
 	quiet  bool // does not negotiate by itself
+	ready  bool // a single-connection client offers sections for a picture and sound at once, as browsers do
 }
 
 func join(t *testing.T, s *testServer, identity string, o clientOptions) *client {
@@ -84,7 +85,15 @@ func join(t *testing.T, s *testServer, identity string, o clientOptions) *client
 	c.running.Go(c.run)
 	c.session.Attach(c)
 	if o.single && !o.quiet {
-		c.do(c.negotiate)
+		c.do(func() {
+			for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
+				if o.ready {
+					_, err := c.publisher.AddTransceiverFromKind(kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+					c.must("add section", err)
+				}
+			}
+			c.negotiate()
+		})
 	}
 	return c
 }
@@ -297,6 +306,9 @@ func (c *client) noteMids(mids map[string]string) {
 func (c *client) describe(pc *webrtc.PeerConnection, kind webrtc.SDPType, text string) {
 	c.must("apply "+kind.String(), pc.SetRemoteDescription(webrtc.SessionDescription{Type: kind, SDP: text}))
 	c.described[pc] = true
+	if c.conn != nil && pc == c.subscriber {
+		c.conn.declare(text)
+	}
 	for _, candidate := range c.waiting[pc] {
 		c.must("add candidate", pc.AddICECandidate(candidate))
 	}

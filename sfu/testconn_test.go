@@ -3,6 +3,8 @@ package sfu
 import (
 	"encoding/binary"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -13,6 +15,7 @@ type lossyConn struct {
 	mu sync.Mutex
 	// guarded by mu
 	loseIn, loseOut func(rtpHeader) bool // nil: nothing is lost
+	declared        map[string]bool      // sources of the descriptions applied so far; like a browser, it drops the packets of others
 }
 
 type rtpHeader struct {
@@ -44,8 +47,26 @@ func (c *lossyConn) loses(b []byte, in bool) bool {
 		lose = c.loseIn
 	}
 	isRTP := len(b) >= 12 && b[0]>>6 == 2 && (b[1] < 192 || b[1] > 223)
+	if in && isRTP && !c.declared[strconv.FormatUint(uint64(binary.BigEndian.Uint32(b[8:])), 10)] {
+		return true
+	}
 	return lose != nil && isRTP && lose(rtpHeader{
 		payloadType: b[1] & 0x7f, sequence: binary.BigEndian.Uint16(b[2:]), ssrc: binary.BigEndian.Uint32(b[8:]),
+	})
+}
+
+// declare lets in the sources that a description names.
+func (c *lossyConn) declare(description string) {
+	c.set(func(c *lossyConn) {
+		if c.declared == nil {
+			c.declared = make(map[string]bool)
+		}
+		for line := range strings.Lines(description) {
+			if source, ok := strings.CutPrefix(line, "a=ssrc:"); ok {
+				source, _, _ = strings.Cut(source, " ")
+				c.declared[source] = true
+			}
+		}
 	})
 }
 
