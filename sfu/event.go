@@ -21,8 +21,10 @@ type (
 		added, removed []*Publication
 		gone           string
 	}
-	// codecCommand says that a publication's codec is known now, so that it can be subscribed.
+	// codecCommand says that the codecs of a publication are known or changed: it can be subscribed, or has to be in another way.
 	codecCommand struct{ publication *Publication }
+	// demandCommand says that viewers want more or less of a publication.
+	demandCommand struct{ publication *Publication }
 	// viewerCommand tells a publisher that a first viewer receives its track.
 	viewerCommand struct{ publication *Publication }
 
@@ -50,6 +52,7 @@ func (resumeCommand) command()      {}
 func (changeCommand) command()      {}
 func (codecCommand) command()       {}
 func (viewerCommand) command()      {}
+func (demandCommand) command()      {}
 func (speakersCommand) command()    {}
 func (gatheredCommand) command()    {}
 func (connectionCommand) command()  {}

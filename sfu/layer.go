@@ -26,13 +26,16 @@ type layer struct {
 	publication *Publication
 	rid         string
 	id          uint8 // unique within the publication for as long as it lives
-	quality     int   // order among the publication's layers
+	quality     int   // among the publication's layers, qualityLow to qualityHigh
+	backup      bool  // of the publication's second codec
 	track       *webrtc.TrackRemote
 	receiver    *webrtc.RTPReceiver
 	ring        *media.Ring
 	clock       media.SenderClock
 
-	keyframeAsked atomic.Int64 // ns, when a request was last sent
+	codec         atomic.Uint32 // media.Codec of the packets, CodecUnknown before the first
+	frameTime     atomic.Int64  // ns from one frame to the next, smoothed; 0 before two came. Written by read.
+	keyframeAsked atomic.Int64  // ns, when a request was last sent
 	feeds         atomic.Pointer[[]*feed]
 	mu            sync.Mutex // serialises changes of feeds
 
@@ -82,6 +85,7 @@ func (l *layer) read() {
 		measured int64
 		known    bool
 		newest   uint64
+		framed   int64 // when the last frame ended
 		broken   badReads
 	)
 	for {
@@ -104,8 +108,11 @@ func (l *layer) read() {
 		if !known {
 			known = true
 			entry := l.codecs[buf[1]&0x7f]
-			l.publication.fmtp.CompareAndSwap(nil, &entry.fmtp)
-			l.publication.codec.Store(uint32(p.Codec)) // what flows counts, not what was announced
+			l.codec.Store(uint32(p.Codec))
+			if !l.backup {
+				l.publication.fmtp.CompareAndSwap(nil, &entry.fmtp)
+				l.publication.codec.Store(uint32(p.Codec)) // what flows counts, not what was announced
+			}
 			l.publication.publisher.post(layerCommand{l})
 		}
 		if p.HasAudioLevel {
@@ -116,6 +123,10 @@ func (l *layer) read() {
 		newest = max(newest, p.Seq)
 		switch {
 		case p.Marker || late || l.publication.isAudio():
+			if p.Marker && !l.publication.isAudio() {
+				l.frameCame(now, framed)
+				framed = now
+			}
 			waiting = 0
 			l.ringDoorbells()
 		case waiting == 0:
@@ -148,6 +159,8 @@ func (b *badReads) passes(err error) bool {
 	*b++
 	return *b < badReadsInARow && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrClosedPipe)
 }
+
+func (l *layer) mediaCodec() media.Codec { return media.Codec(l.codec.Load()) }
 
 // ringDoorbells is the doorbell of the workers that follow this layer.
 func (l *layer) ringDoorbells() {
@@ -205,10 +218,33 @@ func (l *layer) write(p rtcp.Packet) {
 	}
 }
 
-// flows tells whether packets came within the last second.
+const (
+	silentFrames = 8 // frame times without a packet, after which a layer counts as stopped
+	silentAtMost = 2 * time.Second
+	silentUsual  = time.Second // while the frame time is not known, and for audio
+	silentBefore = 300 * time.Millisecond
+)
+
+// flows tells whether packets come: a layer that its publisher stopped is left soon, one of few frames per second is waited for.
 func (l *layer) flows(now int64) bool {
 	last := l.ring.LastArrival()
-	return last != 0 && now-last < int64(time.Second)
+	limit := silentUsual
+	if t := l.frameTime.Load(); t > 0 {
+		limit = min(max(time.Duration(silentFrames*t), silentBefore), silentAtMost)
+	}
+	return last != 0 && now-last < int64(limit)
+}
+
+// frameCame measures the time between frames.
+func (l *layer) frameCame(at, before int64) {
+	if before == 0 || at <= before {
+		return
+	}
+	t := min(at-before, int64(silentAtMost))
+	if old := l.frameTime.Load(); old > 0 {
+		t = old + (t-old)/8
+	}
+	l.frameTime.Store(t)
 }
 
 // attach adds a worker's doorbell; detach takes it out.

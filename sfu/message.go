@@ -53,6 +53,12 @@ type TrackUnpublished struct{ TrackSID string }
 // TrackSubscribed tells a publisher, once per track, that somebody receives it.
 type TrackSubscribed struct{ TrackSID string }
 
+// SubscribedQuality tells a publisher which qualities of a track somebody wants, per codec, the track's first codec first.
+type SubscribedQuality struct {
+	TrackSID string
+	Codecs   []*livekit.SubscribedCodec
+}
+
 // TrackMuted tells a publisher that the server muted its track.
 type TrackMuted struct {
 	TrackSID string
@@ -95,6 +101,7 @@ func (Candidate) message()              {}
 func (TrackPublished) message()         {}
 func (TrackUnpublished) message()       {}
 func (TrackSubscribed) message()        {}
+func (SubscribedQuality) message()      {}
 func (TrackMuted) message()             {}
 func (Speakers) message()               {}
 func (SubscriptionPermission) message() {}

@@ -56,6 +56,7 @@ type Participant struct {
 	joinTimer    clock.Timer
 	resumeTimer  clock.Timer
 	answerTimer  clock.Timer
+	demandTimer  clock.Timer
 	children     sync.WaitGroup // readers of tracks, feedback and data
 	leave        Leave
 	awaitingPeer bool // between a resume and the attachment of its peer
@@ -138,6 +139,7 @@ func (p *Participant) run() {
 	p.joinTimer = c.NewTimer(p.manager.cfg.Room.JoinTimeout)
 	p.resumeTimer = stoppedTimer(c)
 	p.answerTimer = stoppedTimer(c)
+	p.demandTimer = stoppedTimer(c)
 	for !p.over {
 		select {
 		case cmd := <-p.inbox:
@@ -159,6 +161,8 @@ func (p *Participant) run() {
 			p.timeOut(livekit.DisconnectReason_CONNECTION_TIMEOUT, livekit.LeaveRequest_DISCONNECT)
 		case <-p.answerTimer.C():
 			p.timeOut(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
+		case <-p.demandTimer.C():
+			p.followAllDemand()
 		case <-p.overflow:
 			p.end(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
 		}
@@ -218,7 +222,9 @@ func (p *Participant) handle(c command) {
 	case changeCommand:
 		p.otherChanged(c)
 	case codecCommand:
-		p.subscribe.dirty = true
+		p.recodec(c.publication)
+	case demandCommand:
+		p.followDemand(c.publication)
 	case speakersCommand:
 		p.tellSpeakers(c.speakers)
 	}
@@ -328,6 +334,9 @@ func (p *Participant) tellResumed() {
 	if p.request.SinglePC {
 		p.subscribe.requested = sectionCount{}
 	}
+	for _, pub := range p.publish.live {
+		p.tellDemand(pub)
+	}
 }
 
 // syncState compares what a resumed client believes with what is. A track that it publishes and we do not know needs a full reconnect.
@@ -422,6 +431,7 @@ func (p *Participant) finish() {
 	p.joinTimer.Stop()
 	p.resumeTimer.Stop()
 	p.answerTimer.Stop()
+	p.demandTimer.Stop()
 	inside := p.room.exit(p)
 	info := clone(p.info)
 	info.State = livekit.ParticipantInfo_DISCONNECTED

@@ -20,17 +20,24 @@ type Publication struct {
 	transport *transport
 	loudness  loudness
 
-	codec    atomic.Uint32 // media.Codec of the primary encoding; CodecUnknown until known
-	fmtp     atomic.Pointer[string]
-	muted    atomic.Bool
-	hasViews atomic.Bool // a first viewer was announced to the publisher
+	codec      atomic.Uint32 // media.Codec of the primary encoding; CodecUnknown until known
+	backup     atomic.Uint32 // media.Codec announced beside it; CodecUnknown: none
+	regressed  atomic.Bool   // everybody who can gets the backup
+	fmtp       atomic.Pointer[string]
+	muted      atomic.Bool
+	hasViews   atomic.Bool // a first viewer was announced to the publisher
+	shape      atomic.Pointer[shape]
+	demand     demand
+	demandNews atomic.Bool // the publisher has been asked to look at the demand
 
 	// layers from the lowest to the highest quality; replaced as a whole, under mu, and read by workers
 	layers atomic.Pointer[[]*layer]
 	mu     sync.Mutex
 
 	// owned by the publisher's goroutine
-	info *livekit.TrackInfo
+	info        *livekit.TrackInfo
+	told        []toldDemand // per announced codec
+	backupFlows bool         // packets of the backup codec came
 }
 
 func newPublication(p *Participant, t *transport, mid, cid string, info *livekit.TrackInfo) *Publication {
@@ -39,6 +46,7 @@ func newPublication(p *Participant, t *transport, mid, cid string, info *livekit
 		pub.kind = media.KindVideo
 	}
 	pub.layers.Store(&[]*layer{})
+	pub.shape.Store(newShape(info))
 	return pub
 }
 
@@ -50,6 +58,31 @@ func (pub *Publication) mediaCodec() media.Codec { return media.Codec(pub.codec.
 // subscribable tells whether a viewer can be attached: Opus and RED change per packet, a video codec must be known.
 func (pub *Publication) subscribable() bool {
 	return pub.isAudio() || pub.mediaCodec() != media.CodecUnknown
+}
+
+// bestLayer is the highest layer of the wished codec that flows and is not above the wished quality; if there is none, the lowest that
+// flows: a picture that is too good is better than none.
+func (pub *Publication) bestLayer(w wish, now int64) *layer {
+	var best *layer
+	for _, l := range *pub.layers.Load() {
+		if !l.flows(now) || !pub.isAudio() && l.mediaCodec() != w.codec {
+			continue
+		}
+		if best == nil || l.quality <= w.quality {
+			best = l
+		}
+	}
+	return best
+}
+
+// has tells whether a layer is still read.
+func (pub *Publication) has(l *layer) bool {
+	for _, o := range *pub.layers.Load() {
+		if o == l {
+			return true
+		}
+	}
+	return false
 }
 
 // addLayer inserts a layer by its quality.

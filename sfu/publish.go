@@ -15,6 +15,7 @@ type publishState struct {
 	announced []*announcement
 	queued    []*livekit.AddTrackRequest // same cid as one that still lives
 	live      map[string]*Publication    // by mid
+	backups   map[string]*Publication    // by the mid of a further codec
 	sections  []section                  // of the newest offer
 	orphans   []remoteTrackCommand       // tracks whose announcement has not come yet
 	early     []webrtc.ICECandidateInit  // candidates that came before any offer
@@ -23,9 +24,10 @@ type publishState struct {
 
 // announcement is an AddTrackRequest that was answered and waits for its media section.
 type announcement struct {
-	cid     string
-	request *livekit.AddTrackRequest
-	info    *livekit.TrackInfo
+	cid      string
+	request  *livekit.AddTrackRequest
+	info     *livekit.TrackInfo
+	backupOf *Publication // announces a further codec of it, nil: a track of its own
 }
 
 // addTrack answers at once: the media follows by an offer, before or after.
@@ -40,13 +42,13 @@ func (p *Participant) addTrack(r *livekit.AddTrackRequest) {
 		refuse(livekit.RequestResponse_UNSUPPORTED_TYPE, "track is neither audio nor video")
 	case !p.mayPublish(r.Source):
 		refuse(livekit.RequestResponse_NOT_ALLOWED, "does not have permission to publish this source")
-	case r.Sid != "":
-		refuse(livekit.RequestResponse_NOT_FOUND, "track does not exist")
 	case p.trackCount() >= p.manager.cfg.Limits.TracksPerParticipant:
 		refuse(livekit.RequestResponse_LIMIT_EXCEEDED, "too many tracks")
 	case p.usesCID(r.Cid):
 		p.publish.queued = append(p.publish.queued, r)
 		refuse(livekit.RequestResponse_QUEUED, "a track with this cid is still published")
+	case r.Sid != "":
+		p.addCodec(r, refuse)
 	default:
 		p.announce(r)
 	}
@@ -184,20 +186,35 @@ func (p *Participant) matchSections() {
 			removed = append(removed, pub)
 		}
 	}
+	changed := false
+	for mid, pub := range p.publish.backups {
+		if _, still := sending[mid]; !still || !p.owns(pub) {
+			p.endBackup(mid)
+			changed = true
+		}
+	}
 	for _, byName := range []bool{true, false} {
 		for _, s := range p.publish.sections {
-			if !s.sends() || p.publish.live[s.mid] != nil {
+			if !s.sends() || p.carries(s.mid) != nil {
 				continue
 			}
 			if i := p.announcementOf(s, byName); i >= 0 {
 				a := p.publish.announced[i]
 				p.publish.announced = slices.Delete(p.publish.announced, i, i+1)
-				added = append(added, p.newLive(a, s))
+				if a.backupOf != nil {
+					p.newBackup(a, s)
+					changed = true
+				} else {
+					added = append(added, p.newLive(a, s))
+				}
 			}
 		}
 	}
-	if len(added)+len(removed) > 0 {
+	if changed || len(added)+len(removed) > 0 {
 		p.changeTracks(added, removed)
+	}
+	for _, pub := range added {
+		p.demandCodecs(pub)
 	}
 	orphans := p.publish.orphans
 	p.publish.orphans = nil
@@ -233,12 +250,13 @@ func (p *Participant) newLive(a *announcement, s section) *Publication {
 		info.MimeType = p.audioMime(a, s)
 		info.Codecs[0].MimeType = info.MimeType
 	}
-	nameLayers(info, s.rids)
+	nameLayers(s.rids, info.Layers, info.Codecs[0].Layers)
 	pub := newPublication(p, p.publisher, s.mid, a.cid, info)
 	pub.muted.Store(info.Muted)
 	if codec := media.ParseCodec(info.MimeType); codec != media.CodecUnknown && codec.Kind() == pub.kind {
 		pub.codec.Store(uint32(codec))
 	}
+	pub.declareBackup()
 	if p.publish.live == nil {
 		p.publish.live = make(map[string]*Publication)
 	}
@@ -256,13 +274,12 @@ func (p *Participant) audioMime(a *announcement, s section) string {
 }
 
 // nameLayers writes the stream ids of a simulcast into the layers, lowest first; "q", "h", "f" as offered, or "2", "1", "0" of older clients.
-func nameLayers(info *livekit.TrackInfo, rids []string) {
+func nameLayers(rids []string, lists ...[]*livekit.VideoLayer) {
 	if len(rids) == 0 {
 		return
 	}
-	ordered := slices.Clone(rids)
-	slices.SortStableFunc(ordered, func(a, b string) int { return ridRank(a) - ridRank(b) })
-	for _, layers := range [][]*livekit.VideoLayer{info.Layers, info.Codecs[0].Layers} {
+	ordered := orderedRIDs(rids)
+	for _, layers := range lists {
 		for i, l := range layers {
 			l.SpatialLayer = int32(i)
 			if i < len(ordered) {
@@ -270,6 +287,13 @@ func nameLayers(info *livekit.TrackInfo, rids []string) {
 			}
 		}
 	}
+}
+
+// orderedRIDs sorts the names of simulcast streams, lowest quality first.
+func orderedRIDs(rids []string) []string {
+	ordered := slices.Clone(rids)
+	slices.SortStableFunc(ordered, func(a, b string) int { return ridRank(a) - ridRank(b) })
+	return ordered
 }
 
 // ridRank orders simulcast streams by quality; unknown names keep the order in which they were offered.
@@ -287,6 +311,9 @@ func ridRank(rid string) int {
 
 // changeTracks shows publications that came and went, to the others and to the publisher itself.
 func (p *Participant) changeTracks(added, removed []*Publication) {
+	for _, pub := range p.publish.live {
+		pub.shape.Store(newShape(pub.info))
+	}
 	p.change(func(i *livekit.ParticipantInfo) {
 		i.Tracks = p.trackInfos()
 		i.IsPublisher = len(p.publish.live) > 0
@@ -337,6 +364,17 @@ func (p *Participant) publishes(sid string) bool {
 	return p.publication(sid) != nil
 }
 
+// owns tells whether a publication is live and the participant's.
+func (p *Participant) owns(pub *Publication) bool { return p.publish.live[pub.mid] == pub }
+
+// carries is the publication that a section sends for, in its first codec or a further one.
+func (p *Participant) carries(mid string) *Publication {
+	if pub := p.publish.live[mid]; pub != nil {
+		return pub
+	}
+	return p.publish.backups[mid]
+}
+
 func (p *Participant) publication(sid string) *Publication {
 	for _, pub := range p.publish.live {
 		if pub.sid == sid {
@@ -352,7 +390,7 @@ func (p *Participant) remoteTrack(c remoteTrackCommand) {
 	if t := c.receiver.RTPTransceiver(); t != nil {
 		mid = t.Mid()
 	}
-	pub := p.publish.live[mid]
+	pub := p.carries(mid)
 	if pub == nil {
 		if slices.ContainsFunc(p.publish.sections, func(s section) bool { return s.mid == mid && s.sends() }) {
 			p.publish.orphans = append(p.publish.orphans, c)
@@ -362,11 +400,12 @@ func (p *Participant) remoteTrack(c remoteTrackCommand) {
 	rid := c.track.RID()
 	quality := ridRank(rid)
 	for _, s := range p.publish.sections {
-		if s.mid == mid && len(s.rids) > 0 && quality > 2 {
-			quality = 3 + slices.Index(s.rids, rid)
+		if s.mid == mid && quality > qualityHigh {
+			quality = min(max(slices.Index(orderedRIDs(s.rids), rid), qualityLow), qualityHigh)
 		}
 	}
 	l := newLayer(pub, p.publish.nextLayer, quality, c.track, c.receiver)
+	l.backup = p.publish.live[mid] != pub
 	p.publish.nextLayer++
 	pub.addLayer(l)
 	p.children.Go(func() {
@@ -379,12 +418,17 @@ func (p *Participant) remoteTrack(c remoteTrackCommand) {
 // layerKnown fills in what the first packet of an encoding told: its codec and its source.
 func (p *Participant) layerKnown(l *layer) {
 	pub := l.publication
-	if p.publish.live[pub.mid] != pub {
+	if !p.owns(pub) {
 		return
 	}
 	codec := pub.info.Codecs[0]
 	changed := false
-	if mime := pub.mediaCodec().MimeType(); codec.MimeType == "" || !strings.EqualFold(codec.MimeType, mime) {
+	if l.backup {
+		if codec = codecEntryOf(pub.info, l.mediaCodec()); codec == nil {
+			return
+		}
+		pub.backupFlows = true
+	} else if mime := pub.mediaCodec().MimeType(); codec.MimeType == "" || !strings.EqualFold(codec.MimeType, mime) {
 		codec.MimeType, pub.info.MimeType = mime, mime
 		changed = true
 	}
@@ -392,7 +436,7 @@ func (p *Participant) layerKnown(l *layer) {
 	for i, v := range codec.Layers {
 		if v.Ssrc != ssrc && (v.Rid == l.rid && l.rid != "" || l.rid == "" && len(codec.Layers) == 1) {
 			v.Ssrc = ssrc
-			if i < len(pub.info.Layers) {
+			if i < len(pub.info.Layers) && !l.backup {
 				pub.info.Layers[i].Ssrc = ssrc
 			}
 			changed = true
@@ -401,9 +445,8 @@ func (p *Participant) layerKnown(l *layer) {
 	if changed {
 		p.changeTracks(nil, nil)
 	}
-	for _, other := range p.room.others(p) {
-		other.post(codecCommand{pub})
-	}
+	p.demandCodecs(pub)
+	p.tellCodec(pub)
 }
 
 // muteTrack takes note of what the client muted; nobody is told twice.
@@ -430,6 +473,7 @@ func (p *Participant) muteTrack(sid string, muted bool) {
 	pub.muted.Store(muted)
 	p.changeTracks(nil, nil)
 	if !muted && !pub.isAudio() {
+		p.tellDemand(pub)
 		now := monotonic()
 		for _, l := range *pub.layers.Load() {
 			if l.flows(now) {
@@ -482,7 +526,7 @@ func (p *Participant) preferCodecs(t *webrtc.RTPTransceiver, s section) {
 }
 
 func (p *Participant) findAnnouncement(s section) *announcement {
-	if p.publish.live[s.mid] != nil {
+	if p.carries(s.mid) != nil {
 		return nil
 	}
 	for _, byName := range []bool{true, false} {

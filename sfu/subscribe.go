@@ -14,7 +14,7 @@ import (
 type subscribeState struct {
 	auto      bool
 	wishes    map[string]bool          // track sid -> wanted; absent: auto
-	paused    map[string]bool          // track sid -> the client wants no packets of it
+	settings  map[string]trackSettings // track sid -> what is wanted of it; absent: everything
 	active    map[string]*subscription // track sid -> has a section, or gets one
 	slots     []*slot                  // our table of receive sections
 	requested sectionCount             // of a single-connection client, until its next offer
@@ -35,11 +35,11 @@ type slot struct {
 
 func newSubscribeState(auto bool) subscribeState {
 	return subscribeState{
-		auto:   auto,
-		wishes: make(map[string]bool),
-		paused: make(map[string]bool),
-		active: make(map[string]*subscription),
-		dirty:  true,
+		auto:     auto,
+		wishes:   make(map[string]bool),
+		settings: make(map[string]trackSettings),
+		active:   make(map[string]*subscription),
+		dirty:    true,
 	}
 }
 
@@ -63,28 +63,6 @@ func (p *Participant) updateSubscription(u *livekit.UpdateSubscription) {
 
 // maxWishes bounds what a client can make us remember of tracks that do not exist.
 const maxWishes = 1024
-
-func (p *Participant) updateTrackSettings(u *livekit.UpdateTrackSettings) {
-	for _, sid := range u.TrackSids {
-		p.pauseTrack(sid, u.Disabled)
-	}
-}
-
-func (p *Participant) pauseTrack(sid string, paused bool) {
-	if paused {
-		if len(p.subscribe.paused) < maxWishes {
-			p.subscribe.paused[sid] = true
-		}
-	} else {
-		delete(p.subscribe.paused, sid)
-	}
-	if s := p.subscribe.active[sid]; s != nil && s.paused != paused {
-		s.paused = paused
-		if s.added {
-			s.worker.post(pauseCommand{s, paused})
-		}
-	}
-}
 
 // wants tells whether the participant is to receive a publication now.
 func (p *Participant) wants(pub *Publication) bool {
@@ -113,7 +91,7 @@ func (p *Participant) reconcile() {
 	p.subscribe.dirty = false
 	for sid, s := range p.subscribe.active {
 		pub := p.available[sid]
-		rebind := s.bound && !s.publication.isAudio() && s.codec != s.publication.mediaCodec()
+		rebind := s.bound && !s.failed && !s.publication.isAudio() && s.codec != s.publication.codecFor(s.accepts)
 		if pub != s.publication || !p.wants(pub) || rebind {
 			p.unsubscribe(s)
 		}
@@ -178,7 +156,6 @@ func (p *Participant) attachTrack(pub *Publication) error {
 		}
 	}
 	s := newSubscription(pub, p, p.viewer)
-	s.paused = p.subscribe.paused[pub.sid]
 	track := &egressTrack{s}
 	free := p.freeSlot(pub.kind)
 	switch {
@@ -203,6 +180,7 @@ func (p *Participant) attachTrack(pub *Publication) error {
 		p.subscribe.slots = append(p.subscribe.slots, &slot{transceiver: t, kind: pub.kind, user: s})
 	}
 	p.subscribe.active[pub.sid] = s
+	p.applyWish(s)
 	p.viewer.dirty = true
 	p.children.Go(s.readFeedback)
 	p.send(SubscriptionPermission{PublisherSID: pub.publisher.sid, TrackSID: pub.sid, Allowed: true})
@@ -210,10 +188,8 @@ func (p *Participant) attachTrack(pub *Publication) error {
 		pub.publisher.post(viewerCommand{pub})
 	}
 	now := monotonic()
-	for _, l := range *pub.layers.Load() {
-		if !pub.isAudio() && l.flows(now) {
-			l.requestKeyframe(now) // it is there by the time that the viewer is ready
-		}
+	if l := pub.bestLayer(s.wish, now); l != nil && !pub.isAudio() {
+		l.requestKeyframe(now) // it is there by the time that the viewer is ready
 	}
 	return nil
 }
@@ -235,6 +211,7 @@ func (p *Participant) unsubscribe(s *subscription) {
 }
 
 func (p *Participant) stopSubscription(s *subscription) {
+	s.replaceShare(noShare)
 	if !s.added {
 		return
 	}
@@ -268,11 +245,9 @@ func (p *Participant) startBound() {
 			p.subscribe.dirty = true
 			p.send(SubscriptionFailed{TrackSID: sid, Err: livekit.SubscriptionError_SE_CODEC_UNSUPPORTED})
 		default:
+			p.applyWish(s) // which codec it is, is known since its binding
 			s.added = true
-			s.worker.post(addCommand{s})
-			if s.paused {
-				s.worker.post(pauseCommand{s, true})
-			}
+			s.worker.post(addCommand{s, s.wish})
 		}
 	}
 }

@@ -56,6 +56,7 @@ func newStage(t testing.TB, kind media.Kind, layers int, writer interface {
 	s.pub.muted.Store(true) // so that nobody asks the publisher, who is not there, for keyframes
 	for i := range layers {
 		l := &layer{publication: s.pub, id: uint8(i), quality: i, ring: media.NewRing(kind)}
+		l.codec.Store(uint32(media.CodecVP8))
 		l.feeds.Store(&[]*feed{})
 		s.pub.addLayer(l)
 		in := media.NewIntake(kind, l.ring)
@@ -69,7 +70,9 @@ func newStage(t testing.TB, kind media.Kind, layers int, writer interface {
 	}
 	s.view = newSubscription(s.pub, &Participant{manager: m, worker: s.worker}, nil)
 	s.view.stream, s.view.bound = writer, true
-	s.view.ssrc, s.view.rtx, s.view.rtxType = stageSSRC, stageRTXSSRC, stageRTX
+	s.view.ssrc, s.view.rtx = stageSSRC, stageRTXSSRC
+	s.view.wanted = wish{codec: media.CodecVP8, quality: qualityHigh}
+	s.view.rtxTypes[media.CodecVP8], s.view.rtxTypes[media.CodecOpus] = stageRTX, stageRTX
 	s.view.payloadTypes[media.CodecVP8] = stageVP8
 	s.view.payloadTypes[media.CodecOpus] = stageOpus
 	return s
@@ -233,13 +236,13 @@ func TestPauseSendsNothing(t *testing.T) {
 	s := newStage(t, media.KindVideo, 1, w)
 	s.frame(0, 1, true)
 	s.turn()
-	s.view.pause(true, s.now)
+	s.view.setWish(wish{codec: media.CodecVP8, off: true}, s.now)
 	s.frame(0, 1, false)
 	s.turn()
 	if len(w.packets) != 1 {
 		t.Fatalf("%d packets to a paused viewer", len(w.packets)-1)
 	}
-	s.view.pause(false, s.now)
+	s.view.setWish(wish{codec: media.CodecVP8, quality: qualityHigh}, s.now)
 	s.frame(0, 1, false)
 	s.turn()
 	s.frame(0, 1, true)
@@ -310,7 +313,7 @@ func TestRetransmission(t *testing.T) {
 	}
 
 	// Without RTX the same packet comes again, byte for byte.
-	s.view.rtx = 0
+	s.view.rtxTypes = [len(s.view.rtxTypes)]uint8{}
 	w.packets = nil
 	s.view.resend(sent[1].SequenceNumber, s.now+int64(resendSpacing)*2)
 	if len(w.packets) != 1 || w.packets[0].SSRC != stageSSRC || string(w.packets[0].Payload) != string(sent[1].Payload) || w.packets[0].SequenceNumber != sent[1].SequenceNumber {

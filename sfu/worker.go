@@ -50,14 +50,17 @@ type feed struct {
 type workerCommand interface{ workerCommand() }
 
 type (
-	addCommand    struct{ subscription *subscription }
+	addCommand struct {
+		subscription *subscription
+		wish         wish
+	}
 	removeCommand struct {
 		subscription *subscription
 		done         chan struct{}
 	}
-	pauseCommand struct {
+	wishCommand struct {
 		subscription *subscription
-		paused       bool
+		wish         wish
 	}
 	feedbackCommand struct {
 		subscription *subscription
@@ -70,7 +73,7 @@ type (
 
 func (addCommand) workerCommand()      {}
 func (removeCommand) workerCommand()   {}
-func (pauseCommand) workerCommand()    {}
+func (wishCommand) workerCommand()     {}
 func (feedbackCommand) workerCommand() {}
 
 func newWorker(c *counters) *worker {
@@ -170,15 +173,15 @@ func (w *worker) handle(c workerCommand) {
 	switch c := c.(type) {
 	case addCommand:
 		w.subscriptions[c.subscription] = struct{}{}
-		c.subscription.choose(now)
+		c.subscription.setWish(c.wish, now)
 	case removeCommand:
 		delete(w.subscriptions, c.subscription)
 		w.unfollow(c.subscription, &c.subscription.target)
 		w.unfollow(c.subscription, &c.subscription.current)
 		close(c.done)
-	case pauseCommand:
+	case wishCommand:
 		if _, here := w.subscriptions[c.subscription]; here {
-			c.subscription.pause(c.paused, now)
+			c.subscription.setWish(c.wish, now)
 		}
 	case feedbackCommand:
 		w.feedback(c, now)

@@ -210,6 +210,9 @@ func TestFailedUpgradeLeaves(t *testing.T) {
 func TestCloseRefusesAndEndsWhatIsLeft(t *testing.T) {
 	r := newRig(t)
 	c, p := r.join()
+	ping := &livekit.SignalRequest{Message: &livekit.SignalRequest_Ping{Ping: 1}}
+	c.send(ping)
+	c.read() // the session is open: a client is greeted before that
 	ctx, cancel := context.WithCancel(t.Context())
 	closing := make(chan error)
 	go func() { closing <- r.handler.Close(ctx) }()
@@ -217,7 +220,7 @@ func TestCloseRefusesAndEndsWhatIsLeft(t *testing.T) {
 		response, _ := get(t, "GET", r.server.URL+"/rtc", http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}})
 		return response.StatusCode == http.StatusServiceUnavailable && response.Header.Get("Retry-After") != ""
 	})
-	c.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Ping{Ping: 1}})
+	c.send(ping)
 	if c.read().GetPong() == 0 {
 		t.Error("an open session stopped to answer")
 	}

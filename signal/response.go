@@ -37,6 +37,9 @@ func response(message sfu.Message, protocol int32) *livekit.SignalResponse {
 	case sfu.TrackSubscribed:
 		return &livekit.SignalResponse{Message: &livekit.SignalResponse_TrackSubscribed{
 			TrackSubscribed: &livekit.TrackSubscribed{TrackSid: m.TrackSID}}}
+	case sfu.SubscribedQuality:
+		return &livekit.SignalResponse{Message: &livekit.SignalResponse_SubscribedQualityUpdate{
+			SubscribedQualityUpdate: subscribedQuality(m)}}
 	case sfu.TrackMuted:
 		return &livekit.SignalResponse{Message: &livekit.SignalResponse_Mute{
 			Mute: &livekit.MuteTrackRequest{Sid: m.TrackSID, Muted: m.Muted}}}
@@ -75,6 +78,15 @@ func trickle(c sfu.Candidate) *livekit.TrickleRequest {
 		panic("signal: strings and numbers that are no JSON: " + err.Error())
 	}
 	return &livekit.TrickleRequest{CandidateInit: string(text), Target: c.Target, Final: c.Final}
+}
+
+// subscribedQuality repeats the qualities of the first codec in the field that clients of one codec read.
+func subscribedQuality(m sfu.SubscribedQuality) *livekit.SubscribedQualityUpdate {
+	u := &livekit.SubscribedQualityUpdate{TrackSid: m.TrackSID, SubscribedCodecs: m.Codecs}
+	if len(m.Codecs) > 0 {
+		u.SubscribedQualities = m.Codecs[0].Qualities
+	}
+	return u
 }
 
 func leave(m sfu.Leave, protocol int32) *livekit.SignalResponse {

@@ -36,6 +36,10 @@ var messages = []struct {
 		TrackUnpublished: &livekit.TrackUnpublishedResponse{TrackSid: "TR_1"}}}},
 	{sfu.TrackSubscribed{TrackSID: "TR_1"}, &livekit.SignalResponse{Message: &livekit.SignalResponse_TrackSubscribed{
 		TrackSubscribed: &livekit.TrackSubscribed{TrackSid: "TR_1"}}}},
+	{sfu.SubscribedQuality{TrackSID: "TR_1", Codecs: []*livekit.SubscribedCodec{{Codec: "vp9", Qualities: []*livekit.SubscribedQuality{{Enabled: true}}}, {Codec: "vp8"}}},
+		&livekit.SignalResponse{Message: &livekit.SignalResponse_SubscribedQualityUpdate{SubscribedQualityUpdate: &livekit.SubscribedQualityUpdate{
+			TrackSid: "TR_1", SubscribedQualities: []*livekit.SubscribedQuality{{Enabled: true}},
+			SubscribedCodecs: []*livekit.SubscribedCodec{{Codec: "vp9", Qualities: []*livekit.SubscribedQuality{{Enabled: true}}}, {Codec: "vp8"}}}}}},
 	{sfu.TrackMuted{TrackSID: "TR_1", Muted: true}, &livekit.SignalResponse{Message: &livekit.SignalResponse_Mute{
 		Mute: &livekit.MuteTrackRequest{Sid: "TR_1", Muted: true}}}},
 	{sfu.Speakers{Speakers: []*livekit.SpeakerInfo{{Sid: "PA_1", Active: true}}}, &livekit.SignalResponse{Message: &livekit.SignalResponse_SpeakersChanged{
