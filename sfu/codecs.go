@@ -89,7 +89,7 @@ func newMediaEngine() (*webrtc.MediaEngine, error) {
 		{sdp.SDESMidURI, webrtc.RTPCodecTypeVideo, nil},
 		{sdp.SDESRTPStreamIDURI, webrtc.RTPCodecTypeVideo, nil},
 		{sdp.SDESRepairRTPStreamIDURI, webrtc.RTPCodecTypeVideo, nil},
-		{sdp.TransportCCURI, webrtc.RTPCodecTypeVideo, []webrtc.RTPTransceiverDirection{receive}},
+		{sdp.TransportCCURI, webrtc.RTPCodecTypeVideo, nil},
 		{extDependencyDescriptor, webrtc.RTPCodecTypeVideo, nil},
 		{extAbsCaptureTime, webrtc.RTPCodecTypeVideo, nil},
 	} {
@@ -120,6 +120,8 @@ func extensionIDs(negotiated []webrtc.RTPHeaderExtensionParameter) media.Extensi
 			x.AbsCaptureTime = uint8(e.ID)
 		case sdp.AudioLevelURI:
 			x.AudioLevel = uint8(e.ID)
+		case sdp.TransportCCURI:
+			x.TransportCC = uint8(e.ID)
 		}
 	}
 	return x

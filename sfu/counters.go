@@ -11,6 +11,7 @@ type counters struct {
 	ringOverruns                         atomic.Uint64 // a viewer fell behind the ring and waits for a keyframe
 	noPayloadType                        atomic.Uint64 // the viewer negotiated no payload type for the packet's codec
 	feedbackDropped                      atomic.Uint64 // worker mailbox full
+	congestions                          atomic.Uint64 // a connection carried less than was sent
 	inboxOverflows                       atomic.Uint64 // participants closed because their inbox was full
 	lossyDropped, reliableOverflows      atomic.Uint64
 	dataMalformed, dataRefused           atomic.Uint64
@@ -28,7 +29,7 @@ type Stats struct {
 	FeedbackDropped, InboxOverflows  uint64
 	LossyDropped, ReliableOverflows  uint64
 	DataMalformed, DataRefused       uint64
-	CandidatesRefused                uint64
+	CandidatesRefused, Congestions   uint64
 	Joins, Resumes, Duplicates       uint64
 	Timeouts                         uint64
 }
@@ -45,8 +46,8 @@ func (m *Manager) Stats() Stats {
 		FeedbackDropped: c.feedbackDropped.Load(), InboxOverflows: c.inboxOverflows.Load(),
 		LossyDropped: c.lossyDropped.Load(), ReliableOverflows: c.reliableOverflows.Load(),
 		DataMalformed: c.dataMalformed.Load(), DataRefused: c.dataRefused.Load(),
-		CandidatesRefused: c.candidatesRefused.Load(),
-		Joins:             c.joins.Load(), Resumes: c.resumes.Load(), Duplicates: c.duplicates.Load(),
+		CandidatesRefused: c.candidatesRefused.Load(), Congestions: c.congestions.Load(),
+		Joins: c.joins.Load(), Resumes: c.resumes.Load(), Duplicates: c.duplicates.Load(),
 		Timeouts: c.timeouts.Load(),
 	}
 }

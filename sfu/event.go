@@ -28,6 +28,12 @@ type (
 	// viewerCommand tells a publisher that a first viewer receives its track.
 	viewerCommand struct{ publication *Publication }
 
+	// streamStateCommand says that the worker paused a received video, or that it goes on.
+	streamStateCommand struct {
+		publication *Publication
+		paused      bool
+	}
+
 	speakersCommand struct{ speakers []*livekit.SpeakerInfo }
 
 	gatheredCommand struct {
@@ -53,6 +59,7 @@ func (changeCommand) command()      {}
 func (codecCommand) command()       {}
 func (viewerCommand) command()      {}
 func (demandCommand) command()      {}
+func (streamStateCommand) command() {}
 func (speakersCommand) command()    {}
 func (gatheredCommand) command()    {}
 func (connectionCommand) command()  {}

@@ -114,13 +114,11 @@ func (s *subscription) write(p *media.Packet, out media.Out, now int64) bool {
 	}
 	h := w.headerFor(s, p, out)
 	h.SSRC, h.SequenceNumber, h.PayloadType = s.ssrc, out.Seq, pt
-	if _, err := s.stream.WriteRTP(h, payload); err != nil {
+	if !s.emit(h, payload, now, false) {
 		return false
 	}
 	s.packets++
 	s.octets += uint32(len(payload))
-	w.counters.packetsOut.Add(1)
-	w.counters.bytesOut.Add(uint64(len(payload)))
 	if s.nextReport == 0 {
 		s.nextReport = now + int64(reportEvery)/10 // a first one soon: lip synchronisation starts with it
 	}
@@ -163,16 +161,41 @@ func (s *subscription) resend(seq uint16, now int64) {
 		s.write(p, out, now)
 		return
 	}
+	s.repeat(p, out, now, false)
+}
+
+// repeat sends a packet again on the retransmission stream (RFC 4588) and returns its size in bytes.
+func (s *subscription) repeat(p *media.Packet, out media.Out, now int64, probe bool) int {
+	w := s.worker
 	h := w.headerFor(s, p, out)
 	h.SSRC, h.SequenceNumber, h.PayloadType = s.rtx, s.rtxSeq, s.rtxTypes[p.Codec]
 	s.rtxSeq++
 	binary.BigEndian.PutUint16(w.resend[:], out.Seq)
-	n := copy(w.resend[rtxHeader:], out.Payload(p, w.scratch[:]))
-	if _, err := s.stream.WriteRTP(h, w.resend[:rtxHeader+n]); err == nil {
-		w.counters.packetsOut.Add(1)
-		w.counters.bytesOut.Add(uint64(rtxHeader + n))
-	}
+	n := rtxHeader + copy(w.resend[rtxHeader:], out.Payload(p, w.scratch[:]))
+	s.emit(h, w.resend[:n], now, probe)
+	return n
 }
+
+// emit writes a packet under the next transport-wide number, where the viewer reports on those.
+func (s *subscription) emit(h *rtp.Header, payload []byte, now int64, probe bool) bool {
+	counters := s.worker.counters
+	numbered := s.extensions.TransportCC != 0 && s.egress != nil
+	if numbered {
+		_ = h.SetExtension(s.extensions.TransportCC, s.egress.next())
+	}
+	if _, err := s.stream.WriteRTP(h, payload); err != nil {
+		return false
+	}
+	if numbered {
+		s.egress.sent(len(payload)+rtpHeaderSize, now, probe)
+	}
+	counters.packetsOut.Add(1)
+	counters.bytesOut.Add(uint64(len(payload)))
+	return true
+}
+
+// rtpHeaderSize is about what a header with its extensions takes.
+const rtpHeaderSize = 24
 
 // report tells the viewer how this stream's timestamps stand to the publisher's clock (RFC 3550 section 6.4.1). The publisher's own
 // clock is kept, so that its audio and video stay together.
@@ -212,6 +235,9 @@ func (w *worker) headerFor(s *subscription, p *media.Packet, out media.Out) *rtp
 	h := &w.header
 	h.Version, h.Marker, h.Timestamp = 2, p.Marker, out.Timestamp
 	h.Extension, h.Extensions = false, h.Extensions[:0]
+	if len(p.DependencyDescriptor) > 16 && s.extensions.DependencyDescriptor != 0 { // RFC 8285 section 4.3; SetExtension does not change the form
+		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte
+	}
 	if id := s.extensions.AbsCaptureTime; id != 0 && len(p.AbsCaptureTime) > 0 {
 		_ = h.SetExtension(id, p.AbsCaptureTime)
 	}

@@ -23,6 +23,7 @@ type JoinRequest struct {
 	SinglePC                       bool
 	AutoSubscribe                  bool
 	AdaptiveStream                 bool
+	AllowPause                     bool // a video may be paused where the connection cannot carry its lowest layer
 	DisableICELite                 bool
 	Offer                          string // the publisher offer of a single-connection join, "" if none
 	OfferID                        uint32

@@ -65,6 +65,9 @@ type TrackMuted struct {
 	Muted    bool
 }
 
+// StreamStates tells of received videos that are paused because the connection cannot carry them, and of those that go on.
+type StreamStates struct{ States []*livekit.StreamStateInfo }
+
 // Speakers tells changes of who speaks: level 0 and inactive ends an entry.
 type Speakers struct{ Speakers []*livekit.SpeakerInfo }
 
@@ -103,6 +106,7 @@ func (TrackUnpublished) message()       {}
 func (TrackSubscribed) message()        {}
 func (SubscribedQuality) message()      {}
 func (TrackMuted) message()             {}
+func (StreamStates) message()           {}
 func (Speakers) message()               {}
 func (SubscriptionPermission) message() {}
 func (SubscriptionFailed) message()     {}

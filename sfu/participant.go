@@ -225,6 +225,8 @@ func (p *Participant) handle(c command) {
 		p.recodec(c.publication)
 	case demandCommand:
 		p.followDemand(c.publication)
+	case streamStateCommand:
+		p.tellStreamState(c.publication, c.paused)
 	case speakersCommand:
 		p.tellSpeakers(c.speakers)
 	}

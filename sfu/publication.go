@@ -17,6 +17,7 @@ type Publication struct {
 	mid       string
 	publisher *Participant
 	kind      media.Kind
+	source    livekit.TrackSource
 	transport *transport
 	loudness  loudness
 
@@ -41,7 +42,7 @@ type Publication struct {
 }
 
 func newPublication(p *Participant, t *transport, mid, cid string, info *livekit.TrackInfo) *Publication {
-	pub := &Publication{sid: info.Sid, cid: cid, mid: mid, publisher: p, transport: t, info: info, kind: media.KindAudio}
+	pub := &Publication{sid: info.Sid, cid: cid, mid: mid, publisher: p, transport: t, info: info, source: info.Source, kind: media.KindAudio}
 	if info.Type == livekit.TrackType_VIDEO {
 		pub.kind = media.KindVideo
 	}
@@ -74,6 +75,18 @@ func (pub *Publication) bestLayer(w wish, now int64) *layer {
 	}
 	return best
 }
+
+// bits is what a viewer with this wish costs at a quality, in bit/s: as measured, or as declared while that layer does not flow.
+func (pub *Publication) bits(w wish, quality int, now int64) float64 {
+	w.quality = min(w.quality, quality)
+	if l := pub.bestLayer(w, now); l != nil && (pub.isAudio() || l.quality == w.quality || pub.shape.Load().bitrate(w.quality) == 0) {
+		return float64(l.ring.BitRate()) * packetOverhead
+	}
+	return float64(pub.shape.Load().bitrate(w.quality)) * packetOverhead
+}
+
+// packetOverhead is what headers and retransmissions add to a payload.
+const packetOverhead = 1.08
 
 // has tells whether a layer is still read.
 func (pub *Publication) has(l *layer) bool {

@@ -130,6 +130,15 @@ func (p *Participant) setTrackSettings(sid string, t trackSettings) {
 	}
 }
 
+// tellStreamState tells the client why a video stands still, or that it moves.
+func (p *Participant) tellStreamState(pub *Publication, paused bool) {
+	state := livekit.StreamState_ACTIVE
+	if paused {
+		state = livekit.StreamState_PAUSED
+	}
+	p.send(StreamStates{States: []*livekit.StreamStateInfo{{ParticipantSid: pub.publisher.sid, TrackSid: pub.sid, State: state}}})
+}
+
 // applyWish tells the publication and the worker what a subscription is to carry from now on.
 func (p *Participant) applyWish(s *subscription) {
 	t := p.trackSettings(s.publication.sid)

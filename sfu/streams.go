@@ -20,15 +20,16 @@ const (
 type streamGuard struct {
 	participant *Participant // immutable
 	limit       int64        // immutable
+	reports     reportReader // used by pion's RTCP reader only
 	open        atomic.Int64
 	ended       atomic.Bool
 }
 
 // buffer is pion's SettingEngine.BufferFactory.
 func (g *streamGuard) buffer(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
-	b := &guardedBuffer{Buffer: packetio.NewBuffer(), guard: g}
+	b := &guardedBuffer{Buffer: packetio.NewBuffer(), guard: g, rtcp: kind == packetio.RTCPBufferPacket}
 	b.SetLimitSize(rtpBuffer)
-	if kind == packetio.RTCPBufferPacket {
+	if b.rtcp {
 		b.SetLimitSize(rtcpBuffer)
 	}
 	if g.open.Add(1) > g.limit && !g.ended.Swap(true) {
@@ -41,7 +42,16 @@ func (g *streamGuard) buffer(kind packetio.BufferPacketType, _ uint32) io.ReadWr
 type guardedBuffer struct {
 	*packetio.Buffer
 	guard *streamGuard
+	rtcp  bool
 	once  sync.Once
+}
+
+// Write takes a packet that pion read. Transport-wide reports go to the worker from here.
+func (b *guardedBuffer) Write(packet []byte) (int, error) {
+	if b.rtcp && b.guard.reports.read(packet) {
+		return len(packet), nil
+	}
+	return b.Buffer.Write(packet)
 }
 
 func (b *guardedBuffer) Close() error {

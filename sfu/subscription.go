@@ -48,7 +48,10 @@ type subscription struct {
 
 	// owned by the worker
 	rewriter   *media.Rewriter
+	egress     *egress // of the transport; nil in tests of the packet path
 	wanted     wish
+	limit      int // quality at most, by what the connection carries; qualityNone: paused
+	granted    int // the next limit, while it is found
 	current    cursor
 	target     cursor
 	waiting    bool   // current has to reach a keyframe before anything is sent
@@ -89,17 +92,22 @@ type sentReport struct {
 func newSubscription(pub *Publication, viewer *Participant, t *transport) *subscription {
 	var seed [8]byte
 	_, _ = rand.Read(seed[:]) // never fails: it would have ended the process
-	return &subscription{
+	s := &subscription{
 		publication: pub,
 		viewer:      viewer,
 		transport:   t,
 		worker:      viewer.worker,
 		codec:       pub.mediaCodec(),
 		share:       noShare,
+		limit:       qualityHigh,
 		rewriter:    media.NewRewriter(binary.BigEndian.Uint16(seed[:]), binary.BigEndian.Uint32(seed[4:])),
 		rtxSeq:      binary.BigEndian.Uint16(seed[2:]),
 		tokens:      resendBurst,
 	}
+	if t != nil {
+		s.egress = t.egress
+	}
+	return s
 }
 
 // readFeedback passes on what the viewer reports about this subscription; it ends with the sender. pion delivers a compound packet once
@@ -124,7 +132,7 @@ func (s *subscription) readFeedback() {
 			counters.packetsRefused.Add(1)
 			continue
 		}
-		c := feedbackCommand{subscription: s}
+		c := feedbackCommand{subscription: s, remb: fb.REMB}
 		for _, nack := range fb.Nacks {
 			if nack.SSRC == s.ssrc {
 				c.nacks = append(c.nacks, nack.Seq)
@@ -138,7 +146,7 @@ func (s *subscription) readFeedback() {
 				c.report, c.reported = r, true
 			}
 		}
-		if len(c.nacks) == 0 && !c.keyframe && !c.reported {
+		if len(c.nacks) == 0 && !c.keyframe && !c.reported && c.remb == 0 {
 			continue
 		}
 		if !s.worker.offer(c) {
@@ -149,10 +157,12 @@ func (s *subscription) readFeedback() {
 
 // choose follows the layer that is to be sent now. Called by the worker when it gets the subscription and at each of its ticks.
 func (s *subscription) choose(now int64) {
-	if s.wanted.off {
+	if s.wanted.off || s.limit == qualityNone {
 		return
 	}
-	best := s.publication.bestLayer(s.wanted, now)
+	w := s.wanted
+	w.quality = min(w.quality, s.limit)
+	best := s.publication.bestLayer(w, now)
 	if s.current.layer != nil && !s.publication.has(s.current.layer) {
 		s.worker.unfollow(s, &s.current)
 	}
@@ -178,9 +188,13 @@ func (s *subscription) choose(now int64) {
 func (s *subscription) setWish(w wish, now int64) {
 	s.wanted = w
 	if w.off {
-		s.worker.unfollow(s, &s.target)
-		s.worker.unfollow(s, &s.current)
+		s.unfollowAll()
 		return
 	}
 	s.choose(now)
+}
+
+func (s *subscription) unfollowAll() {
+	s.worker.unfollow(s, &s.target)
+	s.worker.unfollow(s, &s.current)
 }

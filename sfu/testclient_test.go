@@ -4,11 +4,14 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/twcc"
 	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 )
@@ -28,7 +31,10 @@ type client struct {
 	wake       chan struct{}
 	quit       chan struct{}
 	closeOnce  sync.Once
-	running    sync.WaitGroup
+
+	transportNumber atomic.Uint32 // of the newest packet that it sent
+
+	running sync.WaitGroup
 
 	// owned by run
 	offerID   uint32
@@ -58,6 +64,7 @@ type clientOptions struct {
 	answer func(string) string             // changes the answers that the client sees
 	noUDP  bool
 	quiet  bool // does not negotiate by itself
+	report bool // reports when packets arrived, transport-wide
 	ready  bool // a single-connection client offers sections for a picture and sound at once, as browsers do
 }
 
@@ -148,8 +155,16 @@ func (c *client) newConnection(settings webrtc.SettingEngine, target livekit.Sig
 	if err := register(engine); err != nil {
 		c.t.Fatal(err)
 	}
+	interceptors := &interceptor.Registry{}
+	if c.options.report {
+		reports, err := twcc.NewSenderInterceptor(twcc.SendInterval(50 * time.Millisecond))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		interceptors.Add(reports)
+	}
 	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithSettingEngine(settings),
-		webrtc.WithInterceptorRegistry(&interceptor.Registry{})).NewPeerConnection(webrtc.Configuration{})
+		webrtc.WithInterceptorRegistry(interceptors)).NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // lossyConn is a client's UDP socket that can lose RTP packets. Their headers are in clear.
@@ -15,6 +16,8 @@ type lossyConn struct {
 	mu sync.Mutex
 	// guarded by mu
 	loseIn, loseOut func(rtpHeader) bool // nil: nothing is lost
+	capacity        float64              // bit/s that come in, 0: no bound
+	free            time.Time            // when the bottleneck is idle again
 	declared        map[string]bool      // sources of the descriptions applied so far; like a browser, it drops the packets of others
 }
 
@@ -73,10 +76,32 @@ func (c *lossyConn) declare(description string) {
 func (c *lossyConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.UDPConn.ReadFrom(b)
-		if err != nil || !c.loses(b[:n], true) {
+		if err != nil || !c.loses(b[:n], true) && c.passes(n) {
 			return n, from, err
 		}
 	}
+}
+
+// passes delays a datagram at the bottleneck; one that would wait for too long is dropped.
+func (c *lossyConn) passes(n int) bool {
+	c.mu.Lock()
+	if c.capacity == 0 {
+		c.mu.Unlock()
+		return true
+	}
+	now := time.Now()
+	if c.free.Before(now) {
+		c.free = now
+	}
+	wait := c.free.Sub(now)
+	if wait > 300*time.Millisecond {
+		c.mu.Unlock()
+		return false
+	}
+	c.free = c.free.Add(time.Duration(float64(n*8) / c.capacity * float64(time.Second)))
+	c.mu.Unlock()
+	time.Sleep(wait)
+	return true
 }
 
 func (c *lossyConn) WriteTo(b []byte, to net.Addr) (int, error) {

@@ -31,6 +31,7 @@ type encoding struct {
 	source *source
 	rid    string
 	track  *webrtc.TrackLocalStaticRTP
+	filler int  // bytes that make each packet larger
 	mark   byte // in each payload, so that a viewer can tell whose packet it is
 
 	mu sync.Mutex
@@ -51,6 +52,7 @@ type feedback struct {
 
 type sourceOptions struct {
 	rids   []string
+	filler int                            // bytes in each packet of the lowest encoding, three times as many in each further one
 	silent bool                           // writes nothing by itself
 	add    func(*livekit.AddTrackRequest) // changes the announcement
 }
@@ -76,6 +78,7 @@ func (c *client) announce(mime string, o sourceOptions) *source {
 		rids = []string{""}
 	}
 	cid := newTrackSID(0, 0)
+	filler := o.filler
 	for i, rid := range rids {
 		var options []func(*webrtc.TrackLocalStaticRTP)
 		if rid != "" {
@@ -91,8 +94,9 @@ func (c *client) announce(mime string, o sourceOptions) *source {
 		}
 		s.encodings = append(s.encodings, &encoding{
 			source: s, rid: rid, track: track, mark: byte(i + 1), sequence: uint16(1000 * (i + 1)), timestamp: uint32(100_000 * (i + 1)),
-			picture: uint16(77 * (i + 1)), wantKey: true,
+			picture: uint16(77 * (i + 1)), wantKey: true, filler: filler,
 		})
+		filler *= 3
 	}
 	add := &livekit.AddTrackRequest{Cid: cid, Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_CAMERA}
 	if s.isAudio() {
@@ -339,7 +343,7 @@ func (e *encoding) write(last bool, step uint32, payload []byte) {
 		e.timestamp += step
 	}
 	e.mu.Unlock()
-	e.writePacket(&rtp.Packet{Header: h, Payload: payload})
+	e.writePacket(&rtp.Packet{Header: h, Payload: append(payload, make([]byte, e.filler)...)})
 }
 
 func (e *encoding) writePacket(p *rtp.Packet) {
@@ -351,7 +355,7 @@ func (e *encoding) writePacket(p *rtp.Packet) {
 		case sdp.SDESRTPStreamIDURI:
 			value = []byte(e.rid)
 		case sdp.TransportCCURI:
-			value = binary.BigEndian.AppendUint16(nil, p.SequenceNumber)
+			value = binary.BigEndian.AppendUint16(nil, uint16(e.source.client.transportNumber.Add(1)))
 		case extDependencyDescriptor:
 			if e.source.mime == webrtc.MimeTypeAV1 {
 				value = dependencyDescriptor(p.SequenceNumber)

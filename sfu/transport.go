@@ -35,6 +35,7 @@ type transport struct {
 	api         *webrtc.API
 	pc          *webrtc.PeerConnection
 	lite        bool
+	egress      *egress // what it carries to the client
 
 	// owned by Participant.run
 	connected  bool
@@ -79,7 +80,8 @@ func (p *Participant) newTransport(o transportOptions) (*transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	guard := &streamGuard{participant: p, limit: int64(p.manager.cfg.Limits.SectionsPerOffer * streamsPerSection)}
+	t.egress = newEgress(p.worker, p.request.AllowPause)
+	guard := &streamGuard{participant: p, reports: reportReader{egress: t.egress, number: -1}, limit: int64(p.manager.cfg.Limits.SectionsPerOffer * streamsPerSection)}
 	settings.BufferFactory = guard.buffer
 	t.api = webrtc.NewAPI(webrtc.WithMediaEngine(engine), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(settings))
 	t.pc, err = t.api.NewPeerConnection(webrtc.Configuration{

@@ -3,6 +3,7 @@ package sfu
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,11 +27,13 @@ type worker struct {
 	mailbox  chan workerCommand
 	wake     chan struct{}
 
-	rung atomic.Pointer[feed] // feeds with news, last rung first
+	rung    atomic.Pointer[feed] // feeds with news, last rung first
+	reports sync.Pool            // of *media.TransportFeedback, between readers and the worker
 
 	// owned by run
 	feeds         map[*layer]*feed
 	subscriptions map[*subscription]struct{}
+	egresses      map[*egress]int // how many of the subscriptions each carries
 	header        rtp.Header
 	scratch       [receiveMTU]byte
 	resend        [receiveMTU + rtxHeader]byte
@@ -68,6 +71,7 @@ type (
 		keyframe     bool
 		report       media.ReceptionReport
 		reported     bool
+		remb         uint64 // bit/s, 0: none
 	}
 )
 
@@ -84,6 +88,7 @@ func newWorker(c *counters) *worker {
 		wake:          make(chan struct{}, 1),
 		feeds:         make(map[*layer]*feed),
 		subscriptions: make(map[*subscription]struct{}),
+		egresses:      make(map[*egress]int),
 	}
 }
 
@@ -173,9 +178,12 @@ func (w *worker) handle(c workerCommand) {
 	switch c := c.(type) {
 	case addCommand:
 		w.subscriptions[c.subscription] = struct{}{}
+		c.subscription.egress.add(c.subscription)
+		w.egresses[c.subscription.egress]++
 		c.subscription.setWish(c.wish, now)
 	case removeCommand:
 		delete(w.subscriptions, c.subscription)
+		w.forgetEgress(c.subscription)
 		w.unfollow(c.subscription, &c.subscription.target)
 		w.unfollow(c.subscription, &c.subscription.current)
 		close(c.done)
@@ -185,6 +193,16 @@ func (w *worker) handle(c workerCommand) {
 		}
 	case feedbackCommand:
 		w.feedback(c, now)
+	case transportReport:
+		c.egress.report(c.report, now)
+		w.reports.Put(c.report)
+	}
+}
+
+func (w *worker) forgetEgress(s *subscription) {
+	s.egress.remove(s)
+	if w.egresses[s.egress]--; w.egresses[s.egress] == 0 {
+		delete(w.egresses, s.egress)
 	}
 }
 
@@ -202,6 +220,9 @@ func (w *worker) feedback(c feedbackCommand, now int64) {
 	if c.reported {
 		s.reported(c.report, now)
 	}
+	if c.remb != 0 {
+		s.egress.remb(float64(c.remb), now)
+	}
 }
 
 func (w *worker) tick() {
@@ -209,6 +230,9 @@ func (w *worker) tick() {
 	for s := range w.subscriptions {
 		s.choose(now)
 		s.report(now)
+	}
+	for e := range w.egresses {
+		e.tick(now)
 	}
 	for _, f := range w.feeds {
 		w.serve(f, now)

@@ -51,6 +51,7 @@ func readJoin(parameter string) (*entry, error) {
 			SinglePC:       true,
 			AutoSubscribe:  settings.GetAutoSubscribe(), // absent is false here, unlike in the query of /rtc
 			AdaptiveStream: settings.GetAdaptiveStream(),
+			AllowPause:     settings.GetSubscriberAllowPause(),
 			DisableICELite: settings.GetDisableIceLite(),
 			Offer:          r.GetPublisherOffer().GetSdp(),
 			OfferID:        r.GetPublisherOffer().GetId(),

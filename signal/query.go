@@ -26,6 +26,7 @@ func readQuery(q url.Values, strict bool) (*entry, error) {
 			Client:         queryClient(q),
 			AutoSubscribe:  q.Get("auto_subscribe") == "" || isTrue(q.Get("auto_subscribe")),
 			AdaptiveStream: isTrue(q.Get("adaptive_stream")),
+			AllowPause:     isTrue(q.Get("subscriber_allow_pause")),
 			DisableICELite: isTrue(q.Get("disable_ice_lite")),
 		},
 		resume:     isTrue(q.Get("reconnect")),

@@ -10,7 +10,7 @@ import (
 )
 
 func TestReadQuery(t *testing.T) {
-	q, err := url.ParseQuery("auto_subscribe=0&adaptive_stream=true&disable_ice_lite=1&protocol=16&client_protocol=2&sdk=go&version=2.16.2" +
+	q, err := url.ParseQuery("auto_subscribe=0&adaptive_stream=true&disable_ice_lite=1&subscriber_allow_pause=1&protocol=16&client_protocol=2&sdk=go&version=2.16.2" +
 		"&os=linux&network=wifi&capabilities=CAP_PACKET_TRAILER,CAP_UNUSED,nonsense,CAP_COMPRESSION_DEFLATE_RAW&publish=cam" +
 		"&attributes=" + base64.URLEncoding.EncodeToString([]byte(`{"a":"b"}`)))
 	if err != nil {
@@ -21,7 +21,7 @@ func TestReadQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := e.join
-	if j.AutoSubscribe || !j.AdaptiveStream || !j.DisableICELite || j.SinglePC || e.suffix != "cam" || e.attributes["a"] != "b" || e.resume {
+	if j.AutoSubscribe || !j.AdaptiveStream || !j.AllowPause || !j.DisableICELite || j.SinglePC || e.suffix != "cam" || e.attributes["a"] != "b" || e.resume {
 		t.Errorf("%+v", e)
 	}
 	c := j.Client

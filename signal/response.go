@@ -43,6 +43,9 @@ func response(message sfu.Message, protocol int32) *livekit.SignalResponse {
 	case sfu.TrackMuted:
 		return &livekit.SignalResponse{Message: &livekit.SignalResponse_Mute{
 			Mute: &livekit.MuteTrackRequest{Sid: m.TrackSID, Muted: m.Muted}}}
+	case sfu.StreamStates:
+		return &livekit.SignalResponse{Message: &livekit.SignalResponse_StreamStateUpdate{
+			StreamStateUpdate: &livekit.StreamStateUpdate{StreamStates: m.States}}}
 	case sfu.Speakers:
 		return &livekit.SignalResponse{Message: &livekit.SignalResponse_SpeakersChanged{
 			SpeakersChanged: &livekit.SpeakersChanged{Speakers: m.Speakers}}}

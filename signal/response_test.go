@@ -42,6 +42,9 @@ var messages = []struct {
 			SubscribedCodecs: []*livekit.SubscribedCodec{{Codec: "vp9", Qualities: []*livekit.SubscribedQuality{{Enabled: true}}}, {Codec: "vp8"}}}}}},
 	{sfu.TrackMuted{TrackSID: "TR_1", Muted: true}, &livekit.SignalResponse{Message: &livekit.SignalResponse_Mute{
 		Mute: &livekit.MuteTrackRequest{Sid: "TR_1", Muted: true}}}},
+	{sfu.StreamStates{States: []*livekit.StreamStateInfo{{TrackSid: "TR_1", State: livekit.StreamState_PAUSED}}},
+		&livekit.SignalResponse{Message: &livekit.SignalResponse_StreamStateUpdate{StreamStateUpdate: &livekit.StreamStateUpdate{
+			StreamStates: []*livekit.StreamStateInfo{{TrackSid: "TR_1", State: livekit.StreamState_PAUSED}}}}}},
 	{sfu.Speakers{Speakers: []*livekit.SpeakerInfo{{Sid: "PA_1", Active: true}}}, &livekit.SignalResponse{Message: &livekit.SignalResponse_SpeakersChanged{
 		SpeakersChanged: &livekit.SpeakersChanged{Speakers: []*livekit.SpeakerInfo{{Sid: "PA_1", Active: true}}}}}},
 	{sfu.SubscriptionPermission{PublisherSID: "PA_1", TrackSID: "TR_1", Allowed: true},

@@ -32,4 +32,5 @@ type Extensions struct {
 	DependencyDescriptor uint8
 	AbsCaptureTime       uint8
 	AudioLevel           uint8
+	TransportCC          uint8
 }
