@@ -99,6 +99,7 @@ func everyVariable(t *testing.T) []string {
 		"room.empty_timeout":            "1m",
 		"room.departure_timeout":        "2m",
 		"room.max_participants":         "5",
+		"room.allow_remote_unmute":      "true",
 		"room.join_timeout":             "3s",
 		"room.resume_timeout":           "4s",
 		"limits.message":                "128KiB",

@@ -49,7 +49,7 @@ func TestProblems(t *testing.T) {
 		{"shutdown_timeout: -1s", `shutdown_timeout: got -1s, expected a duration from 1s to 10m0s (FILE:2)`},
 		{"room: {empty_timeout: 0s}", `room.empty_timeout: got 0s, expected a duration from 1s to 168h0m0s (FILE:2)`},
 		{"room: {max_participants: -1}", `room.max_participants: got "-1", expected a whole number (FILE:2)`},
-		{"room: 5", `room: expected a section with the keys auto_create, empty_timeout, departure_timeout, max_participants, join_timeout, resume_timeout (FILE:2)`},
+		{"room: 5", `room: expected a section with the keys auto_create, empty_timeout, departure_timeout, max_participants, allow_remote_unmute, join_timeout, resume_timeout (FILE:2)`},
 		{"limits: {message: 3MiB}", `limits.message: got 3MiB, expected a size from 64KiB to 2MiB (FILE:2)`},
 		{"limits: {message: 1GB}", `limits.message: got "1GB", expected a size such as 64KiB or 2MiB (FILE:2)`},
 		{"log: {level: loud}", `log.level: got "loud", expected one of debug, info, warn, error (FILE:2)`},

@@ -4,12 +4,13 @@ import "time"
 
 // Room holds what applies to rooms that do not say otherwise.
 type Room struct {
-	AutoCreate       bool          `yaml:"auto_create"`
-	EmptyTimeout     time.Duration `yaml:"empty_timeout"`
-	DepartureTimeout time.Duration `yaml:"departure_timeout"`
-	MaxParticipants  uint32        `yaml:"max_participants"`
-	JoinTimeout      time.Duration `yaml:"join_timeout"`
-	ResumeTimeout    time.Duration `yaml:"resume_timeout"`
+	AutoCreate        bool          `yaml:"auto_create"`
+	EmptyTimeout      time.Duration `yaml:"empty_timeout"`
+	DepartureTimeout  time.Duration `yaml:"departure_timeout"`
+	MaxParticipants   uint32        `yaml:"max_participants"`
+	AllowRemoteUnmute bool          `yaml:"allow_remote_unmute"`
+	JoinTimeout       time.Duration `yaml:"join_timeout"`
+	ResumeTimeout     time.Duration `yaml:"resume_timeout"`
 }
 
 // Validate says which keys are wrong.

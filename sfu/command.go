@@ -37,6 +37,26 @@ func (p *Participant) UpdateTrackSettings(u *livekit.UpdateTrackSettings) {
 	p.post(trackSettingsCommand{u})
 }
 
+// UpdateMetadata changes the participant's own name, metadata and attributes.
+func (p *Participant) UpdateMetadata(r *livekit.UpdateParticipantMetadata) {
+	p.post(profileCommand{r})
+}
+
+// UpdateAudioTrack changes what the client announced of its audio track.
+func (p *Participant) UpdateAudioTrack(r *livekit.UpdateLocalAudioTrack) {
+	p.post(audioTrackCommand{r})
+}
+
+// UpdateVideoTrack changes what the client announced of its video track.
+func (p *Participant) UpdateVideoTrack(r *livekit.UpdateLocalVideoTrack) {
+	p.post(videoTrackCommand{r})
+}
+
+// SetSubscriptionPermission says who may receive the participant's tracks. It replaces what was said before.
+func (p *Participant) SetSubscriptionPermission(r *livekit.SubscriptionPermission) {
+	p.post(setViewersCommand{r})
+}
+
 // SyncState is what a client believes after a resume.
 func (p *Participant) SyncState(s *livekit.SyncState) { p.post(syncStateCommand{s}) }
 
@@ -75,6 +95,18 @@ type (
 		trackSID string
 		muted    bool
 	}
+	profileCommand struct {
+		request *livekit.UpdateParticipantMetadata
+	}
+	audioTrackCommand struct {
+		request *livekit.UpdateLocalAudioTrack
+	}
+	videoTrackCommand struct {
+		request *livekit.UpdateLocalVideoTrack
+	}
+	setViewersCommand struct {
+		request *livekit.SubscriptionPermission
+	}
 	subscriptionCommand  struct{ update *livekit.UpdateSubscription }
 	trackSettingsCommand struct{ update *livekit.UpdateTrackSettings }
 	syncStateCommand     struct{ state *livekit.SyncState }
@@ -88,6 +120,10 @@ func (offerCommand) command()         {}
 func (answerCommand) command()        {}
 func (trickleCommand) command()       {}
 func (muteCommand) command()          {}
+func (profileCommand) command()       {}
+func (audioTrackCommand) command()    {}
+func (videoTrackCommand) command()    {}
+func (setViewersCommand) command()    {}
 func (subscriptionCommand) command()  {}
 func (trackSettingsCommand) command() {}
 func (syncStateCommand) command()     {}

@@ -23,17 +23,19 @@ type Config struct {
 	Logger          *slog.Logger
 	Clock           clock.Clock
 	Data            DataHandler // nil: every data packet is forwarded
-	Workers         int         // egress workers; 0: GOMAXPROCS-1, at least 1
+	Observers       []Observer
+	Workers         int // egress workers; 0: GOMAXPROCS-1, at least 1
 }
 
 // RoomDefaults are the time-outs and bounds of rooms that do not set their own.
 type RoomDefaults struct {
-	AutoCreate       bool          // a join creates the room that it names
-	EmptyTimeout     time.Duration // nobody ever joined
-	DepartureTimeout time.Duration // the last participant left
-	JoinTimeout      time.Duration // from the join to connected media
-	ResumeTimeout    time.Duration // a participant without signalling is kept this long
-	MaxParticipants  uint32        // 0: no bound
+	AutoCreate        bool          // a join creates the room that it names
+	EmptyTimeout      time.Duration // nobody ever joined
+	DepartureTimeout  time.Duration // the last participant left
+	JoinTimeout       time.Duration // from the join to connected media
+	ResumeTimeout     time.Duration // a participant without signalling is kept this long
+	MaxParticipants   uint32        // 0: no bound
+	AllowRemoteUnmute bool          // a server may unmute what a participant published
 }
 
 // Limits bound what one client can make the server hold.

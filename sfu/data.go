@@ -176,8 +176,11 @@ func (l *dataLink) read(kind livekit.DataPacket_Kind, stream io.Reader) {
 // receive stamps a packet with who really sent it and forwards it. Sender and kind never come from the packet.
 func (l *dataLink) receive(kind livekit.DataPacket_Kind, packet *livekit.DataPacket) {
 	p := l.participant
-	if p.ended.Load() || !p.permission.CanPublishData || !p.mayUse(packet) || !l.fresh(kind, packet.Sequence) {
+	if p.ended.Load() || !p.Permission().CanPublishData || !p.mayUse(packet) || !l.fresh(kind, packet.Sequence) {
 		p.manager.counters.dataRefused.Add(1)
+		return
+	}
+	if p.room.takeRPC(p, packet) {
 		return
 	}
 	packet.Kind = kind
@@ -204,7 +207,7 @@ func (l *dataLink) receive(kind livekit.DataPacket_Kind, packet *livekit.DataPac
 	}
 	_, metrics := packet.Value.(*livekit.DataPacket_Metrics)
 	for _, other := range p.room.recipients(p, packet.DestinationIdentities, sids) {
-		if !metrics || other.permission.CanSubscribeMetrics {
+		if !metrics || other.Permission().CanSubscribeMetrics {
 			other.data.send(kind, packet.ParticipantSid, raw)
 		}
 	}
@@ -214,7 +217,7 @@ func (l *dataLink) receive(kind livekit.DataPacket_Kind, packet *livekit.DataPac
 func (p *Participant) mayUse(packet *livekit.DataPacket) bool {
 	switch packet.Value.(type) {
 	case *livekit.DataPacket_Transcription:
-		return dependent(p.kind, p.permission)
+		return dependent(p.kind, p.Permission())
 	case *livekit.DataPacket_Speaker:
 		return false
 	}
@@ -286,7 +289,7 @@ func (l *dataLink) send(kind livekit.DataPacket_Kind, sender string, packet []by
 		l.writeLocked(c, packet)
 		return
 	}
-	if c == nil || len(l.pending) > 0 || !l.toldOfLocked(sender) {
+	if c == nil || !l.toldOfLocked(sender) { // what waits for other senders holds nobody up
 		if l.held+len(packet) > pendingBytes {
 			l.failLocked()
 			return

@@ -25,6 +25,15 @@ type (
 	codecCommand struct{ publication *Publication }
 	// demandCommand says that viewers want more or less of a publication.
 	demandCommand struct{ publication *Publication }
+	// viewersCommand says that another participant changed who may receive its tracks.
+	viewersCommand struct{}
+	// roomCommand says that the room's own properties changed.
+	roomCommand struct{ room *livekit.Room }
+	// askCommand runs on the participant's goroutine for somebody who waits for it.
+	askCommand struct {
+		do   func()
+		done chan struct{}
+	}
 	// viewerCommand tells a publisher that a first viewer receives its track.
 	viewerCommand struct{ publication *Publication }
 
@@ -57,6 +66,9 @@ func (endCommand) command()         {}
 func (resumeCommand) command()      {}
 func (changeCommand) command()      {}
 func (codecCommand) command()       {}
+func (viewersCommand) command()     {}
+func (roomCommand) command()        {}
+func (askCommand) command()         {}
 func (viewerCommand) command()      {}
 func (demandCommand) command()      {}
 func (streamStateCommand) command() {}

@@ -16,6 +16,7 @@ import (
 type JoinRequest struct {
 	Room, Identity, Name, Metadata string
 	Attributes                     map[string]string
+	APIKey                         string // whose signature let the client in
 	Kind                           livekit.ParticipantInfo_Kind
 	Permission                     *livekit.ParticipantPermission
 	RoomConfig                     *livekit.RoomConfiguration
@@ -60,11 +61,12 @@ type ResumeResult struct {
 
 // The errors of a join that a client may be told. Their kinds decide the protocol's codes.
 var (
-	ErrStopping     = errs.New(errs.Unavailable, "server is shutting down")
-	ErrNoRoom       = errs.New(errs.NotFound, "requested room does not exist")
-	ErrRoomFull     = errs.New(errs.Limit, "room is full")
-	ErrNoSession    = errs.New(errs.NotFound, "no such session")
-	ErrSectionLimit = errs.New(errs.Limit, "too many media sections")
+	ErrStopping      = errs.New(errs.Unavailable, "server is shutting down")
+	ErrNoRoom        = errs.New(errs.NotFound, "requested room does not exist")
+	ErrRoomFull      = errs.New(errs.Limit, "room is full")
+	ErrNoSession     = errs.New(errs.NotFound, "no such session")
+	ErrNoParticipant = errs.New(errs.NotFound, "participant does not exist")
+	ErrSectionLimit  = errs.New(errs.Limit, "too many media sections")
 )
 
 // Check tells whether Join would let the request in, without any effect.
@@ -130,6 +132,7 @@ func (m *Manager) Join(ctx context.Context, r JoinRequest) (*JoinResult, error) 
 		}
 		if !m.start(p) {
 			room.exit(p)
+			room.depart()
 			return nil, ErrStopping
 		}
 		m.counters.joins.Add(1)
@@ -139,7 +142,7 @@ func (m *Manager) Join(ctx context.Context, r JoinRequest) (*JoinResult, error) 
 			Self:              snapshot.self,
 			Others:            snapshot.others,
 			SubscriberPrimary: p.subscriberPrimary,
-			FastPublish:       p.permission.CanPublish,
+			FastPublish:       p.Permission().CanPublish,
 			SIFTrailer:        room.sifTrailer,
 			PublishCodecs:     publishCodecs(),
 		}, nil
@@ -178,10 +181,16 @@ func (m *Manager) openRoom(r JoinRequest) (*Room, error) {
 	if !m.cfg.Room.AutoCreate {
 		return nil, ErrNoRoom
 	}
-	room := newRoom(m, r.Room, r.RoomConfig)
-	m.rooms[r.Room] = room
+	return m.makeRoomLocked(r.Room, r.RoomConfig), nil
+}
+
+// makeRoomLocked is called with Manager.mu held, so that observers hear of the room before anybody is in it.
+func (m *Manager) makeRoomLocked(name string, config *livekit.RoomConfiguration) *Room {
+	room := newRoom(m, name, config)
+	m.rooms[name] = room
 	m.log.Info("room created", "room", room.name, "room_sid", room.sid)
-	return room, nil
+	room.tell(EventRoomStarted, nil, nil)
+	return room
 }
 
 func newTrackSID(kind media.Kind, source livekit.TrackSource) string {

@@ -111,7 +111,11 @@ func (m *Manager) Run(ctx context.Context) error {
 				room.announceSpeakers()
 			}
 		case <-idle.C():
-			m.closeIdleRooms(m.clock.Now())
+			now := m.clock.Now()
+			m.closeIdleRooms(now)
+			for _, room := range m.allRooms() {
+				room.announce(now)
+			}
 		case <-ctx.Done():
 			m.close()
 			return nil
@@ -203,6 +207,7 @@ func (m *Manager) closeIdleRooms(now time.Time) {
 		for _, p := range room.members() {
 			p.post(endCommand{reason: livekit.DisconnectReason_ROOM_CLOSED, action: livekit.LeaveRequest_DISCONNECT})
 		}
+		room.finish()
 	}
 }
 

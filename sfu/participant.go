@@ -1,6 +1,8 @@
 package sfu
 
 import (
+	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -28,7 +30,8 @@ type Participant struct {
 	sid               string
 	identity          string
 	kind              livekit.ParticipantInfo_Kind
-	permission        *livekit.ParticipantPermission
+	permission        atomic.Pointer[livekit.ParticipantPermission]
+	viewers           atomic.Pointer[viewers] // who may receive its tracks, nil: everybody
 	request           JoinRequest
 	subscriberPrimary bool
 	worker            *worker
@@ -36,7 +39,8 @@ type Participant struct {
 	inbox             chan command
 	overflow          chan struct{} // closed when the inbox was full once
 	overflowOnce      sync.Once
-	ended             atomic.Bool // the session is over; it can no longer be resumed
+	ended             atomic.Bool   // the session is over; it can no longer be resumed
+	gone              chan struct{} // closed when everything that it owned has ended
 
 	// owned by run, known and available filled by Room.enter before it starts
 	info      *livekit.ParticipantInfo
@@ -57,6 +61,7 @@ type Participant struct {
 	resumeTimer  clock.Timer
 	answerTimer  clock.Timer
 	demandTimer  clock.Timer
+	missingTimer clock.Timer
 	children     sync.WaitGroup // readers of tracks, feedback and data
 	leave        Leave
 	awaitingPeer bool // between a resume and the attachment of its peer
@@ -70,18 +75,19 @@ func newParticipant(m *Manager, room *Room, r JoinRequest) *Participant {
 		r.Permission = &livekit.ParticipantPermission{}
 	}
 	p := &Participant{
-		manager:    m,
-		room:       room,
-		sid:        guid.New("PA_"),
-		identity:   r.Identity,
-		kind:       r.Kind,
-		permission: r.Permission,
-		request:    r,
-		inbox:      make(chan command, inboxSize),
-		overflow:   make(chan struct{}),
-		known:      make(map[string]uint32),
-		available:  make(map[string]*Publication),
+		manager:   m,
+		room:      room,
+		sid:       guid.New("PA_"),
+		identity:  r.Identity,
+		kind:      r.Kind,
+		request:   r,
+		inbox:     make(chan command, inboxSize),
+		overflow:  make(chan struct{}),
+		gone:      make(chan struct{}),
+		known:     make(map[string]uint32),
+		available: make(map[string]*Publication),
 	}
+	p.permission.Store(r.Permission)
 	p.log = m.log.With("room", room.name, "participant", p.identity, "participant_sid", p.sid)
 	p.subscriberPrimary = !r.SinglePC && r.Permission.CanSubscribe && r.Client.Protocol >= 3
 	p.worker = m.workerFor(p.sid)
@@ -99,8 +105,6 @@ func (p *Participant) Identity() string { return p.identity }
 // RoomName is the room it is in.
 func (p *Participant) RoomName() string { return p.room.name }
 
-func (p *Participant) hidden() bool { return p.permission.Hidden }
-
 // newInfo is the first version of what others see.
 func (p *Participant) newInfo(now time.Time) *livekit.ParticipantInfo {
 	p.info = &livekit.ParticipantInfo{
@@ -112,7 +116,7 @@ func (p *Participant) newInfo(now time.Time) *livekit.ParticipantInfo {
 		JoinedAtMs:     now.UnixMilli(),
 		Name:           p.request.Name,
 		Version:        1,
-		Permission:     p.permission,
+		Permission:     p.Permission(),
 		Attributes:     p.request.Attributes,
 		Kind:           p.kind,
 		ClientProtocol: p.request.Client.ClientProtocol,
@@ -140,6 +144,7 @@ func (p *Participant) run() {
 	p.resumeTimer = stoppedTimer(c)
 	p.answerTimer = stoppedTimer(c)
 	p.demandTimer = stoppedTimer(c)
+	p.missingTimer = stoppedTimer(c)
 	for !p.over {
 		select {
 		case cmd := <-p.inbox:
@@ -163,6 +168,8 @@ func (p *Participant) run() {
 			p.timeOut(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
 		case <-p.demandTimer.C():
 			p.followAllDemand()
+		case <-p.missingTimer.C():
+			p.followMissing()
 		case <-p.overflow:
 			p.end(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
 		}
@@ -190,11 +197,22 @@ func (p *Participant) handle(c command) {
 		p.end(c.reason, c.action)
 	case syncStateCommand:
 		p.syncState(c.state)
+	case askCommand:
+		c.do()
+		close(c.done)
+	case profileCommand:
+		p.updateOwnProfile(c.request)
 
 	case addTrackCommand:
 		p.addTrack(c.request)
 	case muteCommand:
 		p.muteTrack(c.trackSID, c.muted)
+	case audioTrackCommand:
+		p.updateAudioTrack(c.request)
+	case videoTrackCommand:
+		p.updateVideoTrack(c.request)
+	case setViewersCommand:
+		p.setViewers(c.request)
 	case remoteTrackCommand:
 		p.remoteTrack(c)
 	case layerCommand:
@@ -221,6 +239,10 @@ func (p *Participant) handle(c command) {
 		p.updateTrackSettings(c.update)
 	case changeCommand:
 		p.otherChanged(c)
+	case viewersCommand:
+		p.subscribe.dirty = true
+	case roomCommand:
+		p.send(RoomUpdate{Room: c.room})
 	case codecCommand:
 		p.recodec(c.publication)
 	case demandCommand:
@@ -434,7 +456,9 @@ func (p *Participant) finish() {
 	p.resumeTimer.Stop()
 	p.answerTimer.Stop()
 	p.demandTimer.Stop()
+	p.missingTimer.Stop()
 	inside := p.room.exit(p)
+	tracks := p.info.Tracks
 	info := clone(p.info)
 	info.State = livekit.ParticipantInfo_DISCONNECTED
 	info.DisconnectReason = p.leave.Reason
@@ -451,6 +475,40 @@ func (p *Participant) finish() {
 	}
 	p.children.Wait()
 	p.log.Info("participant left", "reason", p.leave.Reason.String(), "replaced", !inside)
+	for _, t := range tracks {
+		p.room.tell(EventTrackUnpublished, info, t)
+	}
+	kind := EventParticipantLeft
+	if !p.connected {
+		kind = EventConnectionAborted
+	}
+	p.room.tell(kind, info, nil)
+	p.room.depart()
+	close(p.gone)
+}
+
+// waitGone waits until everything that the participant owned has ended.
+func (p *Participant) waitGone(ctx context.Context) error {
+	select {
+	case <-p.gone:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for participant to end: %w", ctx.Err())
+	}
+}
+
+// ask runs do on the participant's goroutine and waits until it has.
+func (p *Participant) ask(ctx context.Context, do func()) error {
+	done := make(chan struct{})
+	p.post(askCommand{do, done})
+	select {
+	case <-done:
+		return nil
+	case <-p.gone:
+		return ErrNoParticipant
+	case <-ctx.Done():
+		return fmt.Errorf("wait for participant: %w", ctx.Err())
+	}
 }
 
 // clientReason lets a client name only reasons that are its own.

@@ -61,13 +61,6 @@ func (p *Participant) announce(r *livekit.AddTrackRequest) {
 	p.matchSections()
 }
 
-func (p *Participant) mayPublish(source livekit.TrackSource) bool {
-	if !p.permission.CanPublish {
-		return false
-	}
-	return len(p.permission.CanPublishSources) == 0 || slices.Contains(p.permission.CanPublishSources, source)
-}
-
 func (p *Participant) trackCount() int {
 	return len(p.publish.announced) + len(p.publish.queued) + len(p.publish.live)
 }
@@ -320,6 +313,10 @@ func (p *Participant) changeTracks(added, removed []*Publication) {
 	}, added, removed)
 	for _, pub := range removed {
 		p.log.Info("track unpublished", "track", pub.sid)
+		p.room.tell(EventTrackUnpublished, p.info, clone(pub.info))
+	}
+	for _, pub := range added {
+		p.room.tell(EventTrackPublished, p.info, clone(pub.info))
 	}
 }
 
@@ -466,6 +463,10 @@ func (p *Participant) muteTrack(sid string, muted bool) {
 		}})
 		return
 	}
+	p.setMuted(pub, muted)
+}
+
+func (p *Participant) setMuted(pub *Publication, muted bool) {
 	if pub.info.Muted == muted {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/utils/guid"
+	"google.golang.org/protobuf/proto"
 )
 
 var errRoomClosed = errors.New("room is closed")
@@ -22,6 +23,9 @@ type Room struct {
 	emptyTimeout     time.Duration
 	departureTimeout time.Duration
 	maxParticipants  uint32
+	config           *livekit.RoomConfiguration // as it was asked for, with this room's name
+
+	telling sync.Mutex // held while observers hear of one event; before mu
 
 	mu sync.Mutex
 	// guarded by mu
@@ -32,6 +36,13 @@ type Room struct {
 	emptySince   time.Time
 	everJoined   bool
 	closed       bool
+	present      int           // participants that have not ended, replaced ones included
+	finished     bool          // observers know that it is over
+	stale        bool          // something that told shows may have changed
+	told         *livekit.Room // what everybody inside knows
+	toldAt       time.Time
+	nonces       nonces
+	calls        map[string]*rpcCall // by request id: calls of the server that wait for their answer
 }
 
 // member is a participant as the room shows it. info is never changed, only replaced.
@@ -59,7 +70,13 @@ func newRoom(m *Manager, name string, config *livekit.RoomConfiguration) *Room {
 		inside:           make(map[string]*member),
 		publications:     make(map[string]*Publication),
 		emptySince:       now,
+		calls:            make(map[string]*rpcCall),
+		config:           &livekit.RoomConfiguration{},
 	}
+	if config != nil {
+		r.config = clone(config)
+	}
+	r.config.Name = name
 	if config.GetEmptyTimeout() > 0 {
 		r.emptyTimeout = time.Duration(config.GetEmptyTimeout()) * time.Second
 	}
@@ -80,6 +97,7 @@ func newRoom(m *Manager, name string, config *livekit.RoomConfiguration) *Room {
 		EnabledCodecs:    publishCodecs(),
 		Metadata:         config.GetMetadata(),
 	}
+	r.told = r.info
 	return r
 }
 
@@ -116,7 +134,8 @@ func (r *Room) enter(p *Participant, req JoinRequest) (roomSnapshot, *Participan
 		p.available[pub.sid] = pub
 	}
 	r.inside[p.identity] = &member{p, self}
-	r.everJoined = true
+	r.present++
+	r.everJoined, r.stale = true, true
 	s.room = r.snapshotLocked()
 	r.mu.Unlock()
 	for _, o := range s.others {
@@ -139,7 +158,7 @@ func (r *Room) admitLocked(req JoinRequest) error {
 func (r *Room) countLocked() uint32 {
 	var n uint32
 	for _, m := range r.inside {
-		if !dependent(m.participant.kind, m.participant.permission) {
+		if !dependent(m.participant.kind, m.participant.Permission()) {
 			n++
 		}
 	}
@@ -157,7 +176,7 @@ func (r *Room) snapshotLocked() *livekit.Room {
 		if m.info.IsPublisher {
 			info.NumPublishers++
 		}
-		if m.participant.permission.GetRecorder() {
+		if m.participant.Permission().GetRecorder() {
 			info.ActiveRecording = true
 		}
 	}
@@ -173,6 +192,7 @@ func (r *Room) exit(p *Participant) bool {
 		return false
 	}
 	delete(r.inside, p.identity)
+	r.stale = true
 	if r.countLocked() == 0 {
 		r.emptySince = r.manager.clock.Now()
 	}
@@ -184,7 +204,7 @@ func (r *Room) show(p *Participant, info *livekit.ParticipantInfo, added, remove
 	r.mu.Lock()
 	current := false
 	if m := r.inside[p.identity]; m != nil && m.participant == p {
-		m.info, current = info, true
+		m.info, current, r.stale = info, true, true
 		for _, pub := range added {
 			r.publications[pub.sid] = pub
 		}
@@ -268,6 +288,72 @@ func (r *Room) snapshot(p *Participant) roomSnapshot {
 		}
 	}
 	return s
+}
+
+// vanish tells the others that p, which stays, is not to be seen any more.
+func (r *Room) vanish(p *Participant, info *livekit.ParticipantInfo) {
+	info = clone(info)
+	info.State = livekit.ParticipantInfo_DISCONNECTED
+	info.Version++ // newer than what they know
+	for _, other := range r.others(p) {
+		other.post(changeCommand{info: info})
+	}
+}
+
+// depart is called when everything that a participant owned has ended.
+func (r *Room) depart() {
+	r.mu.Lock()
+	r.present--
+	r.mu.Unlock()
+	r.finish()
+}
+
+// finish tells observers that the room is over, once it is closed and the last participant has ended.
+func (r *Room) finish() {
+	r.mu.Lock()
+	over := r.closed && r.present == 0 && !r.finished
+	r.finished = r.finished || over
+	r.mu.Unlock()
+	if over {
+		r.tell(EventRoomFinished, nil, nil)
+	}
+}
+
+// countsEvery is how often counts of participants are told at most.
+const countsEvery = 5 * time.Second
+
+// announce tells everybody how the room's own properties changed: metadata and recording at once, counts at most every countsEvery.
+func (r *Room) announce(now time.Time) {
+	r.mu.Lock()
+	if !r.stale || r.closed {
+		r.mu.Unlock()
+		return
+	}
+	info := r.snapshotLocked()
+	urgent := info.Metadata != r.told.Metadata || info.ActiveRecording != r.told.ActiveRecording
+	if !urgent && now.Sub(r.toldAt) < countsEvery {
+		r.mu.Unlock()
+		return
+	}
+	r.stale = false
+	changed := !proto.Equal(info, r.told)
+	r.told, r.toldAt = info, now
+	to := r.othersLocked(nil)
+	r.mu.Unlock()
+	if !changed {
+		return
+	}
+	for _, p := range to {
+		p.post(roomCommand{info})
+	}
+}
+
+// changed says that something about the room is not as told.
+func (r *Room) changed() {
+	r.mu.Lock()
+	r.stale = true
+	r.mu.Unlock()
+	r.announce(r.manager.clock.Now())
 }
 
 // closeIfIdle closes a room without independent participants whose time-out has passed. Called with Manager.mu held.

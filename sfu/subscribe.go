@@ -3,6 +3,7 @@ package sfu
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/pion/webrtc/v4"
@@ -13,6 +14,8 @@ import (
 // subscribeState is what a participant wants to receive and does. Owned by its goroutine.
 type subscribeState struct {
 	auto      bool
+	refused   map[string]bool          // track sid -> the client was told that its publisher does not let it have the track
+	missing   map[string]time.Time     // track sid wished for that does not exist -> when the client is told so
 	wishes    map[string]bool          // track sid -> wanted; absent: auto
 	settings  map[string]trackSettings // track sid -> what is wanted of it; absent: everything
 	active    map[string]*subscription // track sid -> has a section, or gets one
@@ -36,6 +39,8 @@ type slot struct {
 func newSubscribeState(auto bool) subscribeState {
 	return subscribeState{
 		auto:     auto,
+		refused:  make(map[string]bool),
+		missing:  make(map[string]time.Time),
 		wishes:   make(map[string]bool),
 		settings: make(map[string]trackSettings),
 		active:   make(map[string]*subscription),
@@ -66,11 +71,71 @@ const maxWishes = 1024
 
 // wants tells whether the participant is to receive a publication now.
 func (p *Participant) wants(pub *Publication) bool {
-	wanted, said := p.subscribe.wishes[pub.sid]
-	if !said {
-		wanted = p.subscribe.auto
+	return p.wishes(pub) && p.mayReceive(pub)
+}
+
+// wishes tells whether the participant would receive a publication if it were let.
+func (p *Participant) wishes(pub *Publication) bool {
+	if wanted, said := p.subscribe.wishes[pub.sid]; said {
+		return wanted
 	}
-	return wanted && p.permission.CanSubscribe
+	return p.subscribe.auto
+}
+
+// tellRefused lets the client know which of the tracks that it wishes for their publishers withhold. What is allowed again is told when it
+// is attached.
+func (p *Participant) tellRefused() {
+	for sid, pub := range p.available {
+		switch refused := p.wishes(pub) && p.Permission().CanSubscribe && !p.mayReceive(pub); {
+		case refused && !p.subscribe.refused[sid]:
+			p.subscribe.refused[sid] = true
+			p.send(SubscriptionPermission{PublisherSID: pub.publisher.sid, TrackSID: sid})
+		case !refused:
+			delete(p.subscribe.refused, sid)
+		}
+	}
+	for sid := range p.subscribe.refused {
+		if p.available[sid] == nil {
+			delete(p.subscribe.refused, sid)
+		}
+	}
+}
+
+// missingAfter is how long a wish for a track that does not exist is kept before the client is told so.
+const missingAfter = time.Minute
+
+// followMissing notes wishes for tracks that do not exist, and gives up those whose time is over.
+func (p *Participant) followMissing() {
+	now := p.manager.clock.Now()
+	var next time.Time
+	for sid, wanted := range p.subscribe.wishes {
+		due, noted := p.subscribe.missing[sid]
+		switch {
+		case !wanted || p.available[sid] != nil:
+			delete(p.subscribe.missing, sid)
+			continue
+		case !noted:
+			due = now.Add(missingAfter)
+			p.subscribe.missing[sid] = due
+		case !now.Before(due):
+			delete(p.subscribe.missing, sid)
+			delete(p.subscribe.wishes, sid)
+			p.send(SubscriptionFailed{TrackSID: sid, Err: livekit.SubscriptionError_SE_TRACK_NOTFOUND})
+			continue
+		}
+		if next.IsZero() || due.Before(next) {
+			next = due
+		}
+	}
+	for sid := range p.subscribe.missing {
+		if !p.subscribe.wishes[sid] {
+			delete(p.subscribe.missing, sid)
+		}
+	}
+	p.missingTimer.Stop()
+	if !next.IsZero() {
+		p.missingTimer.Reset(max(next.Sub(now), 0))
+	}
 }
 
 // hears tells whether the participant receives audio of another.
@@ -89,6 +154,8 @@ func (p *Participant) reconcile() {
 		return
 	}
 	p.subscribe.dirty = false
+	p.followMissing()
+	p.tellRefused()
 	for sid, s := range p.subscribe.active {
 		pub := p.available[sid]
 		rebind := s.bound && !s.failed && !s.publication.isAudio() && s.codec != s.publication.codecFor(s.accepts)

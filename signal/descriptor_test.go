@@ -14,10 +14,7 @@ import (
 // ignoredRequests are the requests that a session reads and drops, each with the reason.
 var ignoredRequests = map[protoreflect.Name]string{
 	"update_layers":                "deprecated; layers follow from what arrives",
-	"subscription_permission":      "livekit-client always sends it, to allow everybody, which is how rooms are",
 	"simulate":                     "asks the server to misbehave; the clients' own simulations do not need it",
-	"update_audio_track":           "tells features of a published track that change nothing in forwarding",
-	"update_video_track":           "tells dimensions of a published track that change nothing in forwarding",
 	"unpublish_data_track_request": "no data track is ever published",
 	"update_data_subscription":     "no data track is ever published",
 	"store_data_blob_request":      "data blobs are not offered and no client needs them to connect",
@@ -91,6 +88,14 @@ func TestRequestsReachTheParticipant(t *testing.T) {
 			&livekit.UpdateSubscription{Subscribe: true}},
 		{&livekit.SignalRequest{Message: &livekit.SignalRequest_TrackSetting{TrackSetting: &livekit.UpdateTrackSettings{Disabled: true}}},
 			&livekit.UpdateTrackSettings{Disabled: true}},
+		{&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{UpdateMetadata: &livekit.UpdateParticipantMetadata{Name: "Ann"}}},
+			&livekit.UpdateParticipantMetadata{Name: "Ann"}},
+		{&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateAudioTrack{UpdateAudioTrack: &livekit.UpdateLocalAudioTrack{TrackSid: "TR_1"}}},
+			&livekit.UpdateLocalAudioTrack{TrackSid: "TR_1"}},
+		{&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateVideoTrack{UpdateVideoTrack: &livekit.UpdateLocalVideoTrack{Width: 640}}},
+			&livekit.UpdateLocalVideoTrack{Width: 640}},
+		{&livekit.SignalRequest{Message: &livekit.SignalRequest_SubscriptionPermission{SubscriptionPermission: &livekit.SubscriptionPermission{AllParticipants: true}}},
+			&livekit.SubscriptionPermission{AllParticipants: true}},
 		{&livekit.SignalRequest{Message: &livekit.SignalRequest_SyncState{SyncState: &livekit.SyncState{TrackSidsDisabled: []string{"TR_1"}}}},
 			&livekit.SyncState{TrackSidsDisabled: []string{"TR_1"}}},
 	}

@@ -61,6 +61,7 @@ func (h *Handler) read(r *http.Request, needsJoinRequest, strict bool) (*entry, 
 		return nil, err
 	}
 	e.claims = claims
+	e.join.APIKey = claims.APIKey
 	e.join.Client = completeClient(e.join.Client, r.UserAgent())
 	return e, e.allow()
 }
@@ -73,7 +74,7 @@ func (h *Handler) authenticate(r *http.Request) (*auth.Claims, error) {
 	if err != nil {
 		return nil, &refusal{http.StatusUnauthorized, err.Error()}
 	}
-	claims, err := h.cfg.Verifier.Verify(token)
+	claims, err := h.keys.Load().verifier.Verify(token)
 	if err != nil {
 		return nil, &refusal{http.StatusUnauthorized, err.Error()}
 	}

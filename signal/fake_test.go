@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -60,6 +61,7 @@ func (r *fakeRooms) Join(_ context.Context, j sfu.JoinRequest) (participant, *sf
 	r.joins = append(r.joins, j)
 	sid := "PA_" + j.Identity
 	p := &fakeParticipant{calls: make(chan any, 4096), panics: r.panics}
+	p.may.Store(j.Permission)
 	if r.sessions == nil {
 		r.sessions = map[string]*fakeParticipant{}
 	}
@@ -80,6 +82,16 @@ func (r *fakeRooms) Resume(q sfu.ResumeRequest) (participant, *sfu.ResumeResult,
 		return nil, nil, errs.New(errs.NotFound, "no such session")
 	}
 	return p, &sfu.ResumeResult{LastMessageSeq: 7}, nil
+}
+
+func (r *fakeRooms) RemoveRevoked(known func(string) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, j := range r.joins {
+		if !known(j.APIKey) {
+			r.sessions["PA_"+j.Identity].record(left{livekit.DisconnectReason_PARTICIPANT_REMOVED})
+		}
+	}
 }
 
 func (r *fakeRooms) session(sid string) *fakeParticipant {
@@ -114,6 +126,7 @@ type (
 type fakeParticipant struct {
 	calls  chan any
 	panics bool
+	may    atomic.Pointer[livekit.ParticipantPermission]
 }
 
 func (p *fakeParticipant) record(call any) {
@@ -134,13 +147,18 @@ func (p *fakeParticipant) Answer(sdp string, id uint32) { p.record(answered{sdp,
 func (p *fakeParticipant) Trickle(t livekit.SignalTarget, c webrtc.ICECandidateInit) {
 	p.record(trickled{t, c.Candidate})
 }
-func (p *fakeParticipant) MuteTrack(sid string, m bool)                       { p.record(muted{sid, m}) }
-func (p *fakeParticipant) UpdateSubscription(u *livekit.UpdateSubscription)   { p.record(u) }
-func (p *fakeParticipant) UpdateTrackSettings(u *livekit.UpdateTrackSettings) { p.record(u) }
-func (p *fakeParticipant) SyncState(s *livekit.SyncState)                     { p.record(s) }
-func (p *fakeParticipant) Attach(peer sfu.Peer)                               { p.record(attached{peer}) }
-func (p *fakeParticipant) Detach(peer sfu.Peer)                               { p.record(detached{peer}) }
-func (p *fakeParticipant) Leave(reason livekit.DisconnectReason)              { p.record(left{reason}) }
+func (p *fakeParticipant) MuteTrack(sid string, m bool)                                { p.record(muted{sid, m}) }
+func (p *fakeParticipant) UpdateSubscription(u *livekit.UpdateSubscription)            { p.record(u) }
+func (p *fakeParticipant) UpdateTrackSettings(u *livekit.UpdateTrackSettings)          { p.record(u) }
+func (p *fakeParticipant) UpdateMetadata(r *livekit.UpdateParticipantMetadata)         { p.record(r) }
+func (p *fakeParticipant) UpdateAudioTrack(r *livekit.UpdateLocalAudioTrack)           { p.record(r) }
+func (p *fakeParticipant) UpdateVideoTrack(r *livekit.UpdateLocalVideoTrack)           { p.record(r) }
+func (p *fakeParticipant) SetSubscriptionPermission(r *livekit.SubscriptionPermission) { p.record(r) }
+func (p *fakeParticipant) Permission() *livekit.ParticipantPermission                  { return p.may.Load() }
+func (p *fakeParticipant) SyncState(s *livekit.SyncState)                              { p.record(s) }
+func (p *fakeParticipant) Attach(peer sfu.Peer)                                        { p.record(attached{peer}) }
+func (p *fakeParticipant) Detach(peer sfu.Peer)                                        { p.record(detached{peer}) }
+func (p *fakeParticipant) Leave(reason livekit.DisconnectReason)                       { p.record(left{reason}) }
 
 // call waits for the next call of type T and skips others.
 func call[T any](t *testing.T, p *fakeParticipant) T {

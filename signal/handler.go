@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gorilla/websocket"
 	"github.com/livekit/protocol/livekit"
@@ -38,8 +39,9 @@ type Handler struct {
 	// immutable
 	cfg      Config
 	rooms    rooms
-	minter   *auth.Minter
 	upgrader websocket.Upgrader
+
+	keys atomic.Pointer[keyring]
 
 	counters counters
 	requests sync.WaitGroup
@@ -65,10 +67,9 @@ func newHandler(cfg Config, r rooms) *Handler {
 	if cfg.MaxMessage == 0 {
 		cfg.MaxMessage = DefaultMaxMessage
 	}
-	return &Handler{
-		cfg:    cfg,
-		rooms:  r,
-		minter: auth.NewMinter(cfg.Keys, cfg.Clock),
+	h := &Handler{
+		cfg:   cfg,
+		rooms: r,
 		upgrader: websocket.Upgrader{
 			ReadBufferSize:  1024,
 			WriteBufferSize: 4096,
@@ -79,6 +80,8 @@ func newHandler(cfg Config, r rooms) *Handler {
 		sessions: make(map[*Session]struct{}),
 		current:  make(map[participant]*Session),
 	}
+	h.keys.Store(&keyring{verifier: cfg.Verifier, minter: auth.NewMinter(cfg.Keys, cfg.Clock)})
+	return h
 }
 
 // ServeHTTP serves the four paths. Clients join base and path sloppily, so doubled slashes are tolerated.

@@ -34,7 +34,13 @@ func (s *Session) handle(request *livekit.SignalRequest) {
 	case *livekit.SignalRequest_PingReq:
 		s.post(pongResponse(m.PingReq.GetTimestamp(), s.clock.Now().UnixMilli()))
 	case *livekit.SignalRequest_UpdateMetadata:
-		s.post(metadataRefused(m.UpdateMetadata))
+		s.participant.UpdateMetadata(m.UpdateMetadata)
+	case *livekit.SignalRequest_UpdateAudioTrack:
+		s.participant.UpdateAudioTrack(m.UpdateAudioTrack)
+	case *livekit.SignalRequest_UpdateVideoTrack:
+		s.participant.UpdateVideoTrack(m.UpdateVideoTrack)
+	case *livekit.SignalRequest_SubscriptionPermission:
+		s.participant.SetSubscriptionPermission(m.SubscriptionPermission)
 	case *livekit.SignalRequest_PublishDataTrackRequest:
 		s.post(dataTrackRefused(m.PublishDataTrackRequest))
 	}

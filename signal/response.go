@@ -111,16 +111,6 @@ func pongResponse(asked, now int64) *livekit.SignalResponse {
 		PongResp: &livekit.Pong{LastPingTimestamp: asked, Timestamp: now}}}
 }
 
-// metadataRefused answers at once, where silence would let the client wait.
-func metadataRefused(r *livekit.UpdateParticipantMetadata) *livekit.SignalResponse {
-	return &livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{
-		RequestId: r.GetRequestId(),
-		Reason:    livekit.RequestResponse_NOT_ALLOWED,
-		Message:   "does not have permission to update own metadata",
-		Request:   &livekit.RequestResponse_UpdateMetadata{UpdateMetadata: r},
-	}}}
-}
-
 // dataTrackRefused tells that data tracks, which need frames of their own on the data channel, are not offered.
 func dataTrackRefused(r *livekit.PublishDataTrackRequest) *livekit.SignalResponse {
 	return &livekit.SignalResponse{Message: &livekit.SignalResponse_RequestResponse{RequestResponse: &livekit.RequestResponse{

@@ -18,6 +18,8 @@ type rooms interface {
 	Join(context.Context, sfu.JoinRequest) (participant, *sfu.JoinResult, error)
 	// Resume finds the participant of an interrupted session; an error of kind NotFound says that there is none to resume.
 	Resume(sfu.ResumeRequest) (participant, *sfu.ResumeResult, error)
+	// RemoveRevoked ends the sessions whose API key is not known any more.
+	RemoveRevoked(known func(apiKey string) bool)
 }
 
 // participant is *sfu.Participant as requests see it. No method blocks.
@@ -29,7 +31,13 @@ type participant interface {
 	MuteTrack(trackSID string, muted bool)
 	UpdateSubscription(*livekit.UpdateSubscription)
 	UpdateTrackSettings(*livekit.UpdateTrackSettings)
+	UpdateMetadata(*livekit.UpdateParticipantMetadata)
+	UpdateAudioTrack(*livekit.UpdateLocalAudioTrack)
+	UpdateVideoTrack(*livekit.UpdateLocalVideoTrack)
+	SetSubscriptionPermission(*livekit.SubscriptionPermission)
 	SyncState(*livekit.SyncState)
+	// Permission is what the participant may do now.
+	Permission() *livekit.ParticipantPermission
 	Attach(sfu.Peer)
 	Detach(sfu.Peer)
 	Leave(livekit.DisconnectReason)

@@ -1,12 +1,14 @@
 package signal
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+	lkauth "github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -231,6 +233,50 @@ func TestTokenIsRefreshed(t *testing.T) {
 			t.Errorf("the token is for %s in %s", claims.Identity, claims.Video.Room)
 		}
 	}
+}
+
+// TestRefreshedTokenHasPresentRights changes a participant's permission while it is connected.
+func TestRefreshedTokenHasPresentRights(t *testing.T) {
+	r := newRig(t)
+	c, p := r.join()
+	call[attached](t, p)
+	if err := r.clock.WaitArmed(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	p.may.Store(&livekit.ParticipantPermission{CanSubscribe: true, CanPublish: true, CanPublishSources: []livekit.TrackSource{livekit.TrackSource_MICROPHONE}})
+	claims, err := r.handler.keys.Load().verifier.Verify(c.advance(r, refreshInterval))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := permission(claims.Video); !proto.Equal(got, p.Permission()) || !claims.Video.RoomJoin || claims.Video.Room != "ward" {
+		t.Errorf("the token says %v", got)
+	}
+}
+
+// TestKeysAreReplaced takes a key away: its sessions end, its tokens are refused, those of the new key are taken.
+func TestKeysAreReplaced(t *testing.T) {
+	r := newRig(t)
+	_, p := r.join()
+	keys, err := auth.NewKeys(map[string]string{"other": testSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.handler.SetKeys(keys)
+	if got := call[left](t, p); got.reason != livekit.DisconnectReason_PARTICIPANT_REMOVED {
+		t.Errorf("left with %v", got.reason)
+	}
+	if _, response, err := r.dial("/rtc", url.Values{"access_token": {r.token(nil)}}); err == nil || response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a token of the old key: %v", err)
+	}
+	token, err := auth.NewMinter(keys, r.clock).Mint("other", &lkauth.ClaimGrants{Identity: "bob", Video: &lkauth.VideoGrant{RoomJoin: true, Room: "ward"}}, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _, err := r.dial("/rtc", url.Values{"access_token": {token}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.read()
 }
 
 // advance moves the clock in steps between which the client's pongs arrive, and returns the token that came meanwhile.

@@ -38,6 +38,12 @@ func NewKeys(secrets map[string]string) (*Keys, error) {
 // IDs returns the API keys, sorted.
 func (k *Keys) IDs() []string { return slices.Sorted(maps.Keys(k.secrets)) }
 
+// Has tells whether an API key is known.
+func (k *Keys) Has(id string) bool {
+	_, known := k.secrets[id]
+	return known
+}
+
 // String names the keys without their secrets.
 func (k *Keys) String() string { return fmt.Sprintf("API keys %q", k.IDs()) }
 

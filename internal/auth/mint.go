@@ -43,6 +43,11 @@ type minted struct {
 // now for ttl (whole seconds, at least one). It does not change grants. A
 // token longer than MaxTokenLength, which Verify would refuse, is an error.
 func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Duration) (string, error) {
+	return m.mint(apiKey, grants, m.clock.Now(), ttl)
+}
+
+// mint makes a token that was first valid at since.
+func (m *Minter) mint(apiKey string, grants *lkauth.ClaimGrants, since time.Time, ttl time.Duration) (string, error) {
 	secret, known := m.keys.secrets[apiKey]
 	if !known {
 		return "", fmt.Errorf("mint a token: API key %q is not configured", apiKey)
@@ -55,7 +60,7 @@ func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Durati
 		Issuer:      apiKey,
 		Subject:     grants.Identity,
 		IssuedAt:    now,
-		NotBefore:   now,
+		NotBefore:   since.Unix(),
 		Expires:     now + int64(ttl/time.Second),
 		ClaimGrants: *grants,
 	})
@@ -74,8 +79,25 @@ func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Durati
 	return token, nil
 }
 
+// ErrLifetimeOver is the error of Refresh for a session that was refreshed for
+// as long as the server allows.
+var ErrLifetimeOver = errors.New("refresh a token: its longest lifetime is over")
+
 // Refresh returns a token that says what c says, valid for as long as c still
-// is but at least ten minutes. Set c.Grants first to hand on changed grants.
-func (m *Minter) Refresh(c *Claims) (string, error) {
-	return m.Mint(c.APIKey, c.Grants, max(minRefresh, c.Expires.Sub(m.clock.Now())))
+// is but at least ten minutes. Refreshed tokens keep the moment from which the
+// first one was valid; limit is how long after that the last one may be valid,
+// 0 is no limit. Set c.Grants first to hand on changed grants.
+func (m *Minter) Refresh(c *Claims, limit time.Duration) (string, error) {
+	now := m.clock.Now()
+	since := c.NotBefore
+	if since.IsZero() || since.After(now) {
+		since = now
+	}
+	ttl := max(minRefresh, c.Expires.Sub(now))
+	if limit > 0 {
+		if ttl = min(ttl, since.Add(limit).Sub(now)); ttl < time.Second {
+			return "", ErrLifetimeOver
+		}
+	}
+	return m.mint(c.APIKey, c.Grants, since, ttl)
 }

@@ -1,6 +1,8 @@
 package auth_test
 
 import (
+	"errors"
+
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -60,14 +62,14 @@ func TestMintVerifyRefresh(t *testing.T) {
 	claims := check(token, now.Add(time.Hour))
 
 	fake.Advance(30 * time.Minute)
-	refreshed, err := minter.Refresh(claims)
+	refreshed, err := minter.Refresh(claims, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	check(refreshed, now.Add(time.Hour))
 
 	fake.Advance(25 * time.Minute)
-	refreshed, err = minter.Refresh(claims)
+	refreshed, err = minter.Refresh(claims, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +78,24 @@ func TestMintVerifyRefresh(t *testing.T) {
 	// What LiveKit's own reader makes of it.
 	if _, err := lkauth.ParseAPIToken(refreshed); err != nil {
 		t.Error(err)
+	}
+
+	// Refreshed again and again, it ends where the limit says, counted from the first.
+	first := claims
+	for range 20 {
+		if refreshed, err = minter.Refresh(claims, 90*time.Minute); err != nil {
+			break
+		}
+		if claims, err = verifier.Verify(refreshed); err != nil {
+			t.Fatal(err)
+		}
+		if !claims.NotBefore.Equal(first.NotBefore) || claims.Expires.After(now.Add(90*time.Minute)) {
+			t.Errorf("valid from %v to %v", claims.NotBefore, claims.Expires)
+		}
+		fake.Advance(5 * time.Minute)
+	}
+	if !errors.Is(err, auth.ErrLifetimeOver) || fake.Now().Before(now.Add(89*time.Minute)) {
+		t.Errorf("after %v: %v", fake.Now().Sub(now), err)
 	}
 }
 

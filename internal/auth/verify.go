@@ -39,6 +39,16 @@ func (v *Verifier) LimitLifetime(d time.Duration) *Verifier {
 	return &limited
 }
 
+// MaxLifetime is the limit that LimitLifetime set, 0 without one.
+func (v *Verifier) MaxLifetime() time.Duration { return v.maxLifetime }
+
+// WithKeys returns a verifier that checks by other keys.
+func (v *Verifier) WithKeys(keys *Keys) *Verifier {
+	changed := *v
+	changed.keys = keys
+	return &changed
+}
+
 // Verify returns what token says, or one of this package's errors.
 func (v *Verifier) Verify(token string) (*Claims, error) {
 	if token == "" {

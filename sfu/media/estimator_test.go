@@ -40,7 +40,6 @@ type sender struct {
 	pending []Arrival // in order of sending; At is when it arrives, the receiver's clock
 	number  uint8
 	deepest time.Duration // queue seen since the last look
-	probing bool
 }
 
 const receiverZero = int64(123456) * referenceUnit

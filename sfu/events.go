@@ -1,0 +1,52 @@
+package sfu
+
+import (
+	"time"
+
+	"github.com/livekit/protocol/livekit"
+)
+
+// EventKind says what happened in a room.
+type EventKind uint8
+
+// What observers are told of.
+const (
+	EventRoomStarted EventKind = iota + 1
+	EventRoomFinished
+	EventParticipantJoined // its media is connected
+	EventParticipantLeft
+	EventConnectionAborted // it left before its media was connected
+	EventTrackPublished
+	EventTrackUnpublished
+)
+
+// Event is something that happened in a room. Nothing in it is changed afterwards. Participant is nil for events of the room, Track for
+// all but those of tracks.
+type Event struct {
+	Kind        EventKind
+	At          time.Time
+	Room        *livekit.Room
+	Participant *livekit.ParticipantInfo
+	Track       *livekit.TrackInfo
+}
+
+// Observer is told what happens in rooms, in order for each room. Observe must not block and may be called from several goroutines.
+type Observer interface {
+	Observe(Event)
+}
+
+// tell reports an event of the room to the observers.
+func (r *Room) tell(kind EventKind, p *livekit.ParticipantInfo, t *livekit.TrackInfo) {
+	if len(r.manager.cfg.Observers) == 0 {
+		return
+	}
+	r.telling.Lock() // so that observers hear one event after the other
+	defer r.telling.Unlock()
+	r.mu.Lock()
+	info := r.snapshotLocked()
+	r.mu.Unlock()
+	e := Event{Kind: kind, At: r.manager.clock.Now(), Room: info, Participant: p, Track: t}
+	for _, o := range r.manager.cfg.Observers {
+		o.Observe(e)
+	}
+}
