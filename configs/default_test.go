@@ -107,6 +107,8 @@ func everyVariable(t *testing.T) []string {
 		"limits.tracks_per_participant": "3",
 		"limits.sections_per_offer":     "9",
 		"limits.candidates_per_session": "10",
+		"webhooks.urls":                 "https://desk.example/hook,http://localhost:9/x",
+		"webhooks.api_key":              "",
 		"web.dir":                       dir,
 	}
 	var environ []string

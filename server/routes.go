@@ -5,8 +5,9 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
-	"strings"
 	"sync/atomic"
+
+	"careline/signal"
 )
 
 // counter is read from outside while the server runs.
@@ -21,7 +22,7 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch p := path.Clean("/" + r.URL.Path); {
-		case p == "/rtc" || strings.HasPrefix(p, "/rtc/"):
+		case signal.Serves(p):
 			s.signal.ServeHTTP(w, r)
 		case p == "/dev/call" && calls != nil:
 			calls.ServeHTTP(w, r)

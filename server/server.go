@@ -14,9 +14,12 @@ import (
 	"sync"
 	"time"
 
+	lkauth "github.com/livekit/protocol/auth"
+
 	"careline/configs"
 	"careline/internal/auth"
 	"careline/internal/clock"
+	"careline/internal/webhook"
 	"careline/sfu"
 	"careline/signal"
 	"careline/web"
@@ -50,6 +53,7 @@ type Server struct {
 	minter  *auth.Minter
 	rooms   *sfu.Manager
 	signal  *signal.Handler
+	hooks   *webhook.Notifier
 	http    *http.Server
 	panics  counter
 
@@ -99,6 +103,13 @@ func (s *Server) build(opts Options) (err error) {
 		Region:     s.cfg.Region,
 		MaxMessage: int64(s.cfg.Limits.Message),
 	})
+	s.hooks = webhook.New(webhook.Config{
+		URLs:   s.cfg.Webhooks.URLs,
+		Sign:   s.signWebhook,
+		Logger: opts.Logger,
+		Clock:  opts.Clock,
+	})
+	s.rooms.Watch(signal.Webhooks{Notifier: s.hooks})
 	pages, err := web.Handler(web.Options{Dir: s.cfg.Web.Dir, Dev: s.cfg.Development, Logger: opts.Logger})
 	if err != nil {
 		return fmt.Errorf("prepare pages: %w", err)
@@ -106,6 +117,18 @@ func (s *Server) build(opts Options) (err error) {
 	s.http = s.newHTTP(pages)
 	return nil
 }
+
+// signWebhook makes the token by which a receiver knows that a body is ours.
+func (s *Server) signWebhook(sum string) (string, error) {
+	key := s.cfg.Webhooks.APIKey
+	if key == "" {
+		key = s.cfg.Keys[0].ID
+	}
+	return s.minter.Mint(key, &lkauth.ClaimGrants{Sha256: sum}, webhookTokenLife)
+}
+
+// webhookTokenLife is how long a webhook's signature is valid.
+const webhookTokenLife = 5 * time.Minute
 
 func newKeys(keys []configs.Key) (*auth.Keys, error) {
 	secrets := make(map[string]string, len(keys))
@@ -194,6 +217,9 @@ func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, servi
 			errs = append(errs, fmt.Errorf("end media: %w", ctx.Err()))
 		}
 	}
+	if err := s.hooks.Close(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("deliver webhooks: %w", err))
+	}
 	s.closing.Do(func() {})
 	s.log.Info("stopped", "after", time.Since(begin).Round(time.Millisecond))
 	return errors.Join(errs...)
@@ -209,6 +235,9 @@ func (s *Server) Close() {
 			if err := s.rooms.Run(ctx); err != nil {
 				s.log.Warn("media did not close", "error", err)
 			}
+		}
+		if s.hooks != nil {
+			_ = s.hooks.Close(context.Background()) // nothing was posted
 		}
 		if s.sockets != nil {
 			s.sockets.close()

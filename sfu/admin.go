@@ -169,15 +169,15 @@ func (m *Manager) MutePublishedTrack(ctx context.Context, name, identity, trackS
 	}
 	var info *livekit.TrackInfo
 	err = p.ask(ctx, func() {
-		pub := p.publication(trackSID)
-		if pub == nil {
+		known := p.trackInfo(trackSID)
+		if known == nil {
 			return
 		}
-		if pub.info.Muted != muted {
+		if known.Muted != muted {
 			p.send(TrackMuted{TrackSID: trackSID, Muted: muted})
-			p.setMuted(pub, muted)
+			p.muteTrack(trackSID, muted)
 		}
-		info = clone(pub.info)
+		info = clone(known)
 	})
 	if err == nil && info == nil {
 		err = ErrNoTrack

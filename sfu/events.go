@@ -35,6 +35,9 @@ type Observer interface {
 	Observe(Event)
 }
 
+// Watch adds an observer. It is called before the first room is made.
+func (m *Manager) Watch(o Observer) { m.cfg.Observers = append(m.cfg.Observers, o) }
+
 // tell reports an event of the room to the observers.
 func (r *Room) tell(kind EventKind, p *livekit.ParticipantInfo, t *livekit.TrackInfo) {
 	if len(r.manager.cfg.Observers) == 0 {

@@ -352,14 +352,7 @@ func (p *Participant) takePublications() []*Publication {
 	return pubs
 }
 
-func (p *Participant) publishes(sid string) bool {
-	for _, a := range p.publish.announced {
-		if a.info.Sid == sid {
-			return true
-		}
-	}
-	return p.publication(sid) != nil
-}
+func (p *Participant) publishes(sid string) bool { return p.trackInfo(sid) != nil }
 
 // owns tells whether a publication is live and the participant's.
 func (p *Participant) owns(pub *Publication) bool { return p.publish.live[pub.mid] == pub }
@@ -370,6 +363,19 @@ func (p *Participant) carries(mid string) *Publication {
 		return pub
 	}
 	return p.publish.backups[mid]
+}
+
+// trackInfo is what is known of a track that is published or announced, nil when it is neither.
+func (p *Participant) trackInfo(sid string) *livekit.TrackInfo {
+	for _, a := range p.publish.announced {
+		if a.info.Sid == sid {
+			return a.info
+		}
+	}
+	if pub := p.publication(sid); pub != nil {
+		return pub.info
+	}
+	return nil
 }
 
 func (p *Participant) publication(sid string) *Publication {

@@ -35,6 +35,10 @@ func decode(frameType int, data []byte) (*livekit.SignalRequest, error) {
 
 // encode makes one frame for a client, in the form in which it last spoke.
 func encode(response *livekit.SignalResponse, text bool) (frameType int, data []byte, err error) {
+	return frameOf(response, text)
+}
+
+func frameOf(response proto.Message, text bool) (frameType int, data []byte, err error) {
 	if text {
 		frameType = websocket.TextMessage
 		data, err = protojson.Marshal(response)

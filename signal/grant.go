@@ -88,9 +88,9 @@ func checkTexts(j *sfu.JoinRequest) error {
 	switch {
 	case !utf8.ValidString(j.Identity + j.Room + j.Name + j.Metadata):
 		return errEncoding // protobuf could not carry it to anybody
-	case utf8.RuneCountInString(j.Identity) > maxName || strings.ContainsFunc(j.Identity, deceptive):
+	case utf8.RuneCountInString(j.Identity) > maxName || containsDeceptive(j.Identity):
 		return errIdentity
-	case utf8.RuneCountInString(j.Room) > maxName || strings.ContainsFunc(j.Room, deceptive):
+	case utf8.RuneCountInString(j.Room) > maxName || containsDeceptive(j.Room):
 		return errRoomName
 	case utf8.RuneCountInString(j.Name) > maxName:
 		return errName
@@ -100,6 +100,8 @@ func checkTexts(j *sfu.JoinRequest) error {
 
 // deceptive finds characters by which one name can be made to look like another: controls, and those that turn the writing direction.
 func deceptive(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
+
+func containsDeceptive(s string) bool { return strings.ContainsFunc(s, deceptive) }
 
 // visible takes such characters out of a display name. A name is cleaned and not refused, because it is often typed or pasted by the person
 // who waits for the call.

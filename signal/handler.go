@@ -34,12 +34,14 @@ type Config struct {
 	MaxMessage int64        // longest frame taken from a client, in bytes; 0: DefaultMaxMessage
 }
 
-// Handler serves /rtc, /rtc/v1 and their validate paths.
+// Handler serves LiveKit's protocol: clients, agent workers and server APIs.
 type Handler struct {
 	// immutable
 	cfg      Config
 	rooms    rooms
 	upgrader websocket.Upgrader
+	agents   *agents
+	api      *api
 
 	keys atomic.Pointer[keyring]
 
@@ -55,7 +57,11 @@ type Handler struct {
 }
 
 // NewHandler starts nothing.
-func NewHandler(cfg Config) *Handler { return newHandler(cfg, engine{cfg.Rooms}) }
+func NewHandler(cfg Config) *Handler {
+	h := newHandler(cfg, engine{cfg.Rooms})
+	cfg.Rooms.Watch(h.agents)
+	return h
+}
 
 func newHandler(cfg Config, r rooms) *Handler {
 	if cfg.Logger == nil {
@@ -81,10 +87,12 @@ func newHandler(cfg Config, r rooms) *Handler {
 		current:  make(map[participant]*Session),
 	}
 	h.keys.Store(&keyring{verifier: cfg.Verifier, minter: auth.NewMinter(cfg.Keys, cfg.Clock)})
+	h.agents = newAgents(cfg.Rooms, h.keys.Load, cfg.Clock, cfg.Logger)
+	h.api = newAPI(h, cfg.Rooms, h.agents)
 	return h
 }
 
-// ServeHTTP serves the four paths. Clients join base and path sloppily, so doubled slashes are tolerated.
+// ServeHTTP serves clients (/rtc), agent workers (/agent) and the server APIs (/twirp). Clients join base and path sloppily, so doubled slashes are tolerated.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	allowOrigin(w, r)
 	clean := path.Clean("/" + r.URL.Path)
@@ -94,9 +102,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.connect(w, r, v1)
 	case "/rtc/validate", "/rtc/v1/validate":
 		h.validate(w, r, v1)
+	case "/agent":
+		h.serveAgent(w, r)
 	default:
+		if strings.HasPrefix(clean, twirpPrefix) {
+			h.api.ServeHTTP(w, r)
+			return
+		}
 		w.WriteHeader(http.StatusNotFound)
 	}
+}
+
+// Serves tells whether a cleaned path is the handler's.
+func Serves(clean string) bool {
+	return clean == "/rtc" || strings.HasPrefix(clean, "/rtc/") || clean == "/agent" || strings.HasPrefix(clean, twirpPrefix) ||
+		clean == "/settings/regions" // asked for by clients of LiveKit's cloud; there is one region here, so it is not found
 }
 
 // allowOrigin lets pages of any origin ask: who may join is the token's matter.
@@ -264,6 +284,7 @@ func (h *Handler) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
 	h.mu.Unlock()
+	h.agents.close()
 	ended := make(chan struct{})
 	go func() {
 		h.requests.Wait()

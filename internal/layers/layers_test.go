@@ -17,7 +17,7 @@ const module = "careline"
 var floors = [][]string{
 	{"internal/clock", "internal/errs", "internal/redact"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
-	{"internal/auth"},
+	{"internal/auth", "internal/webhook"},
 	{"sfu"},
 	{"signal"},
 	{"server"},
