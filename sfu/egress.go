@@ -131,6 +131,7 @@ func (e *egress) tick(now int64) {
 		e.probeWait = probeFirst
 		for _, s := range e.video {
 			s.limit = qualityHigh
+			s.limited.Store(false)
 		}
 	case e.needed > 0 && now >= e.nextProbe && e.probeRounds == 0:
 		e.probeWait = min(e.probeWait*2, probeSlowest)
@@ -199,6 +200,7 @@ func (e *egress) look(now int64) {
 }
 
 func (e *egress) grant(s *subscription, now int64) {
+	s.limited.Store(!s.wanted.off && s.granted < s.wanted.quality && e.needed > 0)
 	if s.wanted.off || s.granted == s.limit {
 		return
 	}

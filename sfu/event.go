@@ -43,6 +43,9 @@ type (
 		paused      bool
 	}
 
+	// qualityCommand says that an interval of quality measurement is over.
+	qualityCommand struct{}
+
 	speakersCommand struct{ speakers []*livekit.SpeakerInfo }
 
 	gatheredCommand struct {
@@ -72,6 +75,7 @@ func (askCommand) command()         {}
 func (viewerCommand) command()      {}
 func (demandCommand) command()      {}
 func (streamStateCommand) command() {}
+func (qualityCommand) command()     {}
 func (speakersCommand) command()    {}
 func (gatheredCommand) command()    {}
 func (connectionCommand) command()  {}

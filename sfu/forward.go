@@ -221,10 +221,15 @@ func (s *subscription) report(now int64) {
 
 // reported measures the round trip by the report that the viewer answered.
 func (s *subscription) reported(r media.ReceptionReport, now int64) {
+	s.reception.lost.Store(uint32(r.FractionLost) | reportedLost)
+	if rate := int64(s.lastCodec.ClockRate()); rate > 0 {
+		s.reception.jitter.Store(int64(r.Jitter) * int64(time.Second) / rate)
+	}
 	for _, sent := range s.reports {
 		if r.LSR != 0 && sent.middle == r.LSR {
 			if rtt := now - sent.at - int64(r.DLSR)*int64(time.Second)/65536; rtt > 0 {
 				s.rtt = rtt
+				s.reception.rtt.Store(rtt)
 			}
 		}
 	}

@@ -39,7 +39,10 @@ type layer struct {
 	feeds         atomic.Pointer[[]*feed]
 	mu            sync.Mutex // serialises changes of feeds
 
-	// owned by read
+	// owned by the publisher's goroutine
+	measured measured
+
+	// owned by read, but for intake's statistics
 	intake *media.Intake
 	codecs map[uint8]payloadType
 }

@@ -104,11 +104,19 @@ func (m *Manager) Run(ctx context.Context) error {
 	defer speakers.Stop()
 	idle := m.clock.NewTicker(idleInterval)
 	defer idle.Stop()
+	quality := m.clock.NewTicker(qualityInterval)
+	defer quality.Stop()
 	for {
 		select {
 		case <-speakers.C():
 			for _, room := range m.allRooms() {
 				room.announceSpeakers()
+			}
+		case <-quality.C():
+			for _, room := range m.allRooms() {
+				for _, p := range room.members() {
+					p.post(qualityCommand{})
+				}
 			}
 		case <-idle.C():
 			now := m.clock.Now()

@@ -68,6 +68,11 @@ type TrackMuted struct {
 // StreamStates tells of received videos that are paused because the connection cannot carry them, and of those that go on.
 type StreamStates struct{ States []*livekit.StreamStateInfo }
 
+// ConnectionQuality tells how well connections work: of the receiver itself and of the publishers that it receives, changes only.
+type ConnectionQuality struct {
+	Updates []*livekit.ConnectionQualityInfo
+}
+
 // Speakers tells changes of who speaks: level 0 and inactive ends an entry.
 type Speakers struct{ Speakers []*livekit.SpeakerInfo }
 
@@ -107,6 +112,7 @@ func (TrackSubscribed) message()        {}
 func (SubscribedQuality) message()      {}
 func (TrackMuted) message()             {}
 func (StreamStates) message()           {}
+func (ConnectionQuality) message()      {}
 func (Speakers) message()               {}
 func (SubscriptionPermission) message() {}
 func (SubscriptionFailed) message()     {}

@@ -211,6 +211,7 @@ func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionSta
 		return
 	}
 	p.log.Debug("connection state", "target", t.target.String(), "state", s.String())
+	t.silent = s == webrtc.PeerConnectionStateDisconnected || s == webrtc.PeerConnectionStateFailed
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
 		t.connected = true

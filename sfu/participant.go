@@ -31,6 +31,7 @@ type Participant struct {
 	identity          string
 	kind              livekit.ParticipantInfo_Kind
 	permission        atomic.Pointer[livekit.ParticipantPermission]
+	verdict           atomic.Pointer[verdict] // on its connection, nil before the first
 	viewers           atomic.Pointer[viewers] // who may receive its tracks, nil: everybody
 	request           JoinRequest
 	subscriberPrimary bool
@@ -46,10 +47,11 @@ type Participant struct {
 	info      *livekit.ParticipantInfo
 	peer      Peer
 	held      []Message
-	known     map[string]uint32       // participant sid -> version last sent
-	available map[string]*Publication // what the others publish
-	started   bool                    // a peer was attached once: connections exist
-	connected bool                    // media was connected once
+	known     map[string]uint32                    // participant sid -> version last sent
+	available map[string]*Publication              // what the others publish
+	started   bool                                 // a peer was attached once: connections exist
+	told      map[string]livekit.ConnectionQuality // participant sid -> what the client was last told
+	connected bool                                 // media was connected once
 	over      bool
 	publish   publishState
 	subscribe subscribeState
@@ -85,6 +87,7 @@ func newParticipant(m *Manager, room *Room, r JoinRequest) *Participant {
 		overflow:  make(chan struct{}),
 		gone:      make(chan struct{}),
 		known:     make(map[string]uint32),
+		told:      make(map[string]livekit.ConnectionQuality),
 		available: make(map[string]*Publication),
 	}
 	p.permission.Store(r.Permission)
@@ -249,6 +252,8 @@ func (p *Participant) handle(c command) {
 		p.followDemand(c.publication)
 	case streamStateCommand:
 		p.tellStreamState(c.publication, c.paused)
+	case qualityCommand:
+		p.followQuality()
 	case speakersCommand:
 		p.tellSpeakers(c.speakers)
 	}

@@ -3,6 +3,7 @@ package sfu
 import (
 	"crypto/rand"
 	"encoding/binary"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -45,6 +46,10 @@ type subscription struct {
 	payloadTypes [media.CodecAV1 + 1]uint8
 	rtxTypes     [media.CodecAV1 + 1]uint8
 	extensions   media.Extensions
+
+	// written by the worker, read by the viewer's goroutine
+	reception reception
+	limited   atomic.Bool // it gets less than it wishes, because the connection cannot carry more
 
 	// owned by the worker
 	rewriter   *media.Rewriter

@@ -39,6 +39,7 @@ type transport struct {
 
 	// owned by Participant.run
 	connected  bool
+	silent     bool                      // nothing comes any more
 	closed     bool                      // by the client
 	remote     bool                      // a remote description is set
 	waiting    []webrtc.ICECandidateInit // candidates that came before it

@@ -46,6 +46,9 @@ func response(message sfu.Message, protocol int32) *livekit.SignalResponse {
 	case sfu.StreamStates:
 		return &livekit.SignalResponse{Message: &livekit.SignalResponse_StreamStateUpdate{
 			StreamStateUpdate: &livekit.StreamStateUpdate{StreamStates: m.States}}}
+	case sfu.ConnectionQuality:
+		return &livekit.SignalResponse{Message: &livekit.SignalResponse_ConnectionQuality{
+			ConnectionQuality: &livekit.ConnectionQualityUpdate{Updates: m.Updates}}}
 	case sfu.Speakers:
 		return &livekit.SignalResponse{Message: &livekit.SignalResponse_SpeakersChanged{
 			SpeakersChanged: &livekit.SpeakersChanged{Speakers: m.Speakers}}}

@@ -45,6 +45,9 @@ var messages = []struct {
 	{sfu.StreamStates{States: []*livekit.StreamStateInfo{{TrackSid: "TR_1", State: livekit.StreamState_PAUSED}}},
 		&livekit.SignalResponse{Message: &livekit.SignalResponse_StreamStateUpdate{StreamStateUpdate: &livekit.StreamStateUpdate{
 			StreamStates: []*livekit.StreamStateInfo{{TrackSid: "TR_1", State: livekit.StreamState_PAUSED}}}}}},
+	{sfu.ConnectionQuality{Updates: []*livekit.ConnectionQualityInfo{{ParticipantSid: "PA_1", Score: 4.5}}},
+		&livekit.SignalResponse{Message: &livekit.SignalResponse_ConnectionQuality{ConnectionQuality: &livekit.ConnectionQualityUpdate{
+			Updates: []*livekit.ConnectionQualityInfo{{ParticipantSid: "PA_1", Score: 4.5}}}}}},
 	{sfu.Speakers{Speakers: []*livekit.SpeakerInfo{{Sid: "PA_1", Active: true}}}, &livekit.SignalResponse{Message: &livekit.SignalResponse_SpeakersChanged{
 		SpeakersChanged: &livekit.SpeakersChanged{Speakers: []*livekit.SpeakerInfo{{Sid: "PA_1", Active: true}}}}}},
 	{sfu.SubscriptionPermission{PublisherSID: "PA_1", TrackSID: "TR_1", Allowed: true},
