@@ -78,6 +78,7 @@ func everyVariable(t *testing.T) []string {
 		"log.level":                     "warn",
 		"log.format":                    "json",
 		"http.address":                  "[::1]:1234",
+		"http.path_prefix":              "/calls",
 		"http.tls.mode":                 "files",
 		"http.tls.cert_file":            cert,
 		"http.tls.key_file":             key,

@@ -5,7 +5,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -35,6 +37,7 @@ func (l Log) Validate() error {
 // HTTP is the listener of signalling and pages.
 type HTTP struct {
 	Address           string        `yaml:"address"`
+	PathPrefix        string        `yaml:"path_prefix"`
 	TLS               TLS           `yaml:"tls"`
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
@@ -54,6 +57,9 @@ func (h HTTP) Validate() error {
 	var p problems
 	if _, port, err := net.SplitHostPort(h.Address); err != nil || !isPort(port) {
 		p.add("http.address", h.Address, "host:port, or :port for every address of this machine")
+	}
+	if h.PathPrefix != "" && (!strings.HasPrefix(h.PathPrefix, "/") || path.Clean(h.PathPrefix) != h.PathPrefix || h.PathPrefix == "/") {
+		p.add("http.path_prefix", h.PathPrefix, "a path such as /calls, without a slash at its end")
 	}
 	p.join(h.TLS.Validate())
 	p.duration("http.read_header_timeout", h.ReadHeaderTimeout, 100*time.Millisecond, time.Minute)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"path"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 
 	"careline/signal"
@@ -21,7 +22,13 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 		calls = s.devCalls()
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch p := path.Clean("/" + r.URL.Path); {
+		p := path.Clean("/" + r.URL.Path)
+		if rest, ok := strings.CutPrefix(p, s.cfg.HTTP.PathPrefix+"/"); ok && s.cfg.HTTP.PathPrefix != "" && signal.Serves("/"+rest) {
+			p = "/" + rest
+			r = r.Clone(r.Context())
+			r.URL.Path, r.URL.RawPath = p, ""
+		}
+		switch {
 		case signal.Serves(p):
 			s.signal.ServeHTTP(w, r)
 		case p == "/dev/call" && calls != nil:

@@ -54,7 +54,11 @@ func (r *Room) announceSpeakers() {
 	levels := make(map[string]float64)
 	for _, pub := range r.publications {
 		if pub.isAudio() && !pub.publisher.hidden() {
-			levels[pub.publisher.sid] = max(levels[pub.publisher.sid], pub.loudness.take())
+			level := pub.loudness.take()
+			if pub.muted.Load() {
+				level, pub.loudness.smoothed = 0, 0 // at once: what is heard before the mute is over
+			}
+			levels[pub.publisher.sid] = max(levels[pub.publisher.sid], level)
 		}
 	}
 	var changed []*livekit.SpeakerInfo
@@ -76,6 +80,20 @@ func (r *Room) announceSpeakers() {
 	r.mu.Unlock()
 	for _, p := range to {
 		p.post(speakersCommand{changed})
+	}
+}
+
+// speakerLevel is what everybody was last told of a participant.
+func (r *Room) speakerLevel(sid string) float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.speakers[sid]
+}
+
+// introduceSpeaker tells a client that begins to receive somebody's audio that it is speaking, if it is.
+func (p *Participant) introduceSpeaker(sid string) {
+	if level := p.room.speakerLevel(sid); level > 0 {
+		p.send(Speakers{Speakers: []*livekit.SpeakerInfo{{Sid: sid, Level: float32(level), Active: true}}})
 	}
 }
 

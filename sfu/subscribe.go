@@ -251,6 +251,9 @@ func (p *Participant) attachTrack(pub *Publication) error {
 	p.viewer.dirty = true
 	p.children.Go(s.readFeedback)
 	p.send(SubscriptionPermission{PublisherSID: pub.publisher.sid, TrackSID: pub.sid, Allowed: true})
+	if pub.isAudio() {
+		p.introduceSpeaker(pub.publisher.sid)
+	}
 	if !pub.hasViews.Swap(true) {
 		pub.publisher.post(viewerCommand{pub})
 	}

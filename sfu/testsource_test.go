@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -33,6 +34,8 @@ type encoding struct {
 	track  *webrtc.TrackLocalStaticRTP
 	filler int  // bytes that make each packet larger
 	mark   byte // in each payload, so that a viewer can tell whose packet it is
+
+	loud atomic.Bool // it tells a level of speech, else of silence
 
 	mu sync.Mutex
 	// guarded by mu
@@ -354,6 +357,11 @@ func (e *encoding) writePacket(p *rtp.Packet) {
 			value = []byte(e.source.transceiver.Mid())
 		case sdp.SDESRTPStreamIDURI:
 			value = []byte(e.rid)
+		case sdp.AudioLevelURI:
+			value = []byte{127}
+			if e.loud.Load() {
+				value = []byte{0x80 | 15}
+			}
 		case sdp.TransportCCURI:
 			value = binary.BigEndian.AppendUint16(nil, uint16(e.source.client.transportNumber.Add(1)))
 		case extDependencyDescriptor:

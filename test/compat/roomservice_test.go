@@ -210,6 +210,28 @@ func TestServerAPIsAreGuarded(t *testing.T) {
 	}
 }
 
+// TestCheck50PathPrefix joins and asks under a prefix, and beside it, as clients do that join base and path with one slash too many.
+func TestCheck50PathPrefix(t *testing.T) {
+	r := start(t, setup{change: func(c *configs.Config) { c.HTTP.PathPrefix = "/calls" }})
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	for i, path := range []string{"/calls/rtc", "//calls//rtc", "/rtc", "//rtc"} {
+		if p, status := r.dial(path, query(token(t, "ann"+strings.Repeat("n", i), grant("ward")))); p == nil || p.join == nil {
+			t.Errorf("%s: status %d", path, status)
+		}
+	}
+	room, err := lksdk.ConnectToRoomWithToken(r.ws()+"/calls", token(t, "gopher", grant("ward")), newInbox().callback())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(room.Disconnect)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	list, err := lksdk.NewRoomServiceClient(r.http()+"/calls", devKey, devSecret).ListRooms(ctx, &livekit.ListRoomsRequest{})
+	if err != nil || len(list.Rooms) != 1 {
+		t.Errorf("%v, %v", list, err)
+	}
+}
+
 // TestCheck49RoomLife lets rooms end by their own times, and refuses who is too many.
 func TestCheck49RoomLife(t *testing.T) {
 	r := start(t, setup{clock: clock.NewFake(time.Now()), change: func(c *configs.Config) { c.Room.DepartureTimeout = 7 * time.Second }})
