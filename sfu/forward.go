@@ -59,9 +59,10 @@ func (s *subscription) advance(now int64) {
 				continue
 			}
 			s.rewriter.Switch(c.layer.id, p, s.timestampFor(c.layer, p))
+			s.selector.Restart()
 			s.waiting = false
 		}
-		if p.Padding {
+		if p.Padding || !s.selector.Select(p) {
 			s.rewriter.Skip(p)
 			continue
 		}
@@ -238,7 +239,7 @@ func (s *subscription) reported(r media.ReceptionReport, now int64) {
 // header is scratch that the worker reuses for every packet.
 func (w *worker) headerFor(s *subscription, p *media.Packet, out media.Out) *rtp.Header {
 	h := &w.header
-	h.Version, h.Marker, h.Timestamp = 2, p.Marker, out.Timestamp
+	h.Version, h.Marker, h.Timestamp = 2, s.selector.Marker(p), out.Timestamp
 	h.Extension, h.Extensions = false, h.Extensions[:0]
 	if len(p.DependencyDescriptor) > 16 && s.extensions.DependencyDescriptor != 0 { // RFC 8285 section 4.3; SetExtension does not change the form
 		h.Extension, h.ExtensionProfile = true, rtp.ExtensionProfileTwoByte

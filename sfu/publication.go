@@ -79,7 +79,13 @@ func (pub *Publication) bestLayer(w wish, now int64) *layer {
 // bits is what a viewer with this wish costs at a quality, in bit/s: as measured, or as declared while that layer does not flow.
 func (pub *Publication) bits(w wish, quality int, now int64) float64 {
 	w.quality = min(w.quality, quality)
-	if l := pub.bestLayer(w, now); l != nil && (pub.isAudio() || l.quality == w.quality || pub.shape.Load().bitrate(w.quality) == 0) {
+	l := pub.bestLayer(w, now)
+	if l != nil && !pub.isAudio() {
+		if top, _ := l.ring.Layers(); top > 0 {
+			return float64(l.ring.BitRateUpTo(uint8(max(w.quality, qualityLow)))) * packetOverhead
+		}
+	}
+	if l != nil && (pub.isAudio() || l.quality == w.quality || pub.shape.Load().bitrate(w.quality) == 0) {
 		return float64(l.ring.BitRate()) * packetOverhead
 	}
 	return float64(pub.shape.Load().bitrate(w.quality)) * packetOverhead

@@ -53,7 +53,8 @@ type subscription struct {
 
 	// owned by the worker
 	rewriter   *media.Rewriter
-	egress     *egress // of the transport; nil in tests of the packet path
+	selector   media.Selector // the part of a layered stream
+	egress     *egress        // of the transport; nil in tests of the packet path
 	wanted     wish
 	limit      int // quality at most, by what the connection carries; qualityNone: paused
 	granted    int // the next limit, while it is found
@@ -105,6 +106,7 @@ func newSubscription(pub *Publication, viewer *Participant, t *transport) *subsc
 		codec:       pub.mediaCodec(),
 		share:       noShare,
 		limit:       qualityHigh,
+		selector:    media.NewSelector(),
 		rewriter:    media.NewRewriter(binary.BigEndian.Uint16(seed[:]), binary.BigEndian.Uint32(seed[4:])),
 		rtxSeq:      binary.BigEndian.Uint16(seed[2:]),
 		tokens:      resendBurst,
@@ -182,11 +184,43 @@ func (s *subscription) choose(now int64) {
 		s.worker.unfollow(s, &s.target)
 		s.worker.follow(s, &s.target, best, now)
 	}
-	if s.target.layer != nil {
+	switch current := s.current.layer; {
+	case s.target.layer != nil:
 		s.target.layer.requestKeyframe(now)
-	} else if s.waiting && s.current.layer != nil && !s.publication.isAudio() {
-		s.current.layer.requestKeyframe(now)
+	case current == nil || s.publication.isAudio():
+	case s.waiting || s.cut(w, current):
+		current.requestKeyframe(now)
 	}
+}
+
+// cut limits what is sent of a stream with layers to the wish, and tells whether that has to begin with a keyframe.
+func (s *subscription) cut(w wish, l *layer) (needsKeyframe bool) {
+	top, temporal := l.ring.Layers()
+	spatial := uint8(media.AllLayers)
+	if w.quality < qualityHigh {
+		spatial = uint8(max(w.quality, qualityLow))
+	}
+	s.selector.Limit(spatial, temporalFor(w.fps, temporal, time.Duration(l.frameTime.Load())))
+	return s.selector.NeedsKeyframe(top)
+}
+
+// temporalFor is the highest temporal layer with no more frames per second than wanted: each one doubles them.
+func temporalFor(fps uint32, top uint8, frameTime time.Duration) uint8 {
+	if fps == 0 || frameTime <= 0 {
+		return media.AllLayers
+	}
+	const tolerance = 1.15 // frames do not come evenly
+	rate := float64(time.Second) / float64(frameTime)
+	for tid := top; tid > 0; tid-- {
+		if rate <= float64(fps)*tolerance {
+			if tid == top {
+				return media.AllLayers
+			}
+			return tid
+		}
+		rate /= 2
+	}
+	return 0
 }
 
 // setWish takes what the viewer wants from now on.

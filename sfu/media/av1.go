@@ -81,12 +81,3 @@ func leb128(b []byte) (value uint64, n int) {
 	}
 	return 0, 0
 }
-
-// dependencyStart reads what the dependency descriptor says of this packet: start and end of its frame, and whether a
-// new template structure comes with it, which is the case at keyframes (AV1 RTP payload format, appendix A).
-func dependencyStart(b []byte) (start, end, structure, ok bool) {
-	if len(b) < 3 {
-		return false, false, false, false
-	}
-	return b[0]&0x80 != 0, b[0]&0x40 != 0, len(b) > 3 && b[3]&0x80 != 0, true
-}

@@ -136,9 +136,9 @@ func FuzzAV1(f *testing.F) {
 		if err != nil && u != (AV1Units{}) || u.Spatial > 3 || u.Temporal > 7 || u.NewSequence && u.Continues {
 			t.Fatalf("%+v, %v", u, err)
 		}
-		start, end, structure, ok := dependencyStart(descriptor)
-		if !ok && (start || end || structure) || ok != (len(descriptor) >= 3) {
-			t.Fatal("a short dependency descriptor says something")
+		var known templates
+		if d, ok := known.read(descriptor); !ok && d != (dependency{}) || ok && len(descriptor) < 3 || d.spatial >= spatialLayers || d.temporal >= temporalLayers {
+			t.Fatalf("a dependency descriptor says %+v, %v", d, ok)
 		}
 	})
 }

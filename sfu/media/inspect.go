@@ -48,14 +48,18 @@ func (in *Intake) inspectAV1(p *Packet, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	structure := false
-	if start, end, s, ok := dependencyStart(in.header.dependency); ok {
-		p.FrameStart, p.FrameEnd, structure = start, end || p.Marker, s
+	if d, ok := in.templates.read(in.header.dependency); ok {
+		p.FrameStart, p.FrameEnd = d.start, d.end || p.Marker
+		p.Keyframe = p.FrameStart && (u.NewSequence || u.SequenceHeader || d.structure)
+		if d.layers {
+			p.Spatial, p.Temporal = d.spatial, d.temporal
+			return nil
+		}
 	} else {
 		p.FrameStart = !u.Continues && in.startsFrame(p, u.NewSequence || u.SequenceHeader)
 		p.FrameEnd = p.Marker
+		p.Keyframe = p.FrameStart && (u.NewSequence || u.SequenceHeader)
 	}
-	p.Keyframe = p.FrameStart && (u.NewSequence || u.SequenceHeader || structure)
 	p.Spatial, p.Temporal = u.Spatial, u.Temporal
 	if before := in.ring.BySeq(p.Seq - 1); !u.HasLayers && u.Continues && before != nil && before.Timestamp == p.Timestamp {
 		p.Spatial, p.Temporal = before.Spatial, before.Temporal

@@ -23,6 +23,7 @@ type Intake struct {
 	base       uint64 // lowest number since the start or restart
 	missing    missing
 	arena      arena
+	templates  templates
 	parameters bool   // H.264: a parameter set came in band
 	parameterT uint32 // H.264: timestamp of the newest one
 

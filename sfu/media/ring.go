@@ -24,8 +24,13 @@ type Ring struct {
 	newest   atomic.Pointer[Packet] // last to arrive
 	keyframe atomic.Pointer[Packet]
 	bits     atomic.Uint64
+	layers   [spatialLayers]atomic.Uint64 // bit/s of each spatial layer
+	top      atomic.Uint32                // highest spatial layer of the last pictures, and temporal layer in the next byte
 
-	rate rate // owned by the writer
+	// owned by the writer
+	rate    rate
+	spatial *[spatialLayers]rate // nil until a packet of an upper layer came
+	seen    layersSeen
 }
 
 // slots is one generation of the table; len(arrival) == len(sequence) is a power of two.
@@ -71,6 +76,7 @@ func (r *Ring) put(p *Packet) {
 	}
 	r.newest.Store(p)
 	r.bits.Store(r.rate.add(p.Arrival, len(p.Payload)))
+	r.noteLayer(p)
 	r.head.Store(p.Index + 1) // last: who sees the new head sees everything above
 }
 
