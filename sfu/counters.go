@@ -11,6 +11,7 @@ type counters struct {
 	ringOverruns                         atomic.Uint64 // a viewer fell behind the ring and waits for a keyframe
 	noPayloadType                        atomic.Uint64 // the viewer negotiated no payload type for the packet's codec
 	feedbackDropped                      atomic.Uint64 // worker mailbox full
+	blanksSent                           atomic.Uint64 // black pictures, silence
 	congestions                          atomic.Uint64 // a connection carried less than was sent
 	inboxOverflows                       atomic.Uint64 // participants closed because their inbox was full
 	lossyDropped, reliableOverflows      atomic.Uint64
@@ -30,6 +31,7 @@ type Stats struct {
 	LossyDropped, ReliableOverflows  uint64
 	DataMalformed, DataRefused       uint64
 	CandidatesRefused, Congestions   uint64
+	BlanksSent                       uint64
 	Joins, Resumes, Duplicates       uint64
 	Timeouts                         uint64
 }
@@ -47,6 +49,7 @@ func (m *Manager) Stats() Stats {
 		LossyDropped: c.lossyDropped.Load(), ReliableOverflows: c.reliableOverflows.Load(),
 		DataMalformed: c.dataMalformed.Load(), DataRefused: c.dataRefused.Load(),
 		CandidatesRefused: c.candidatesRefused.Load(), Congestions: c.congestions.Load(),
+		BlanksSent: c.blanksSent.Load(),
 		Joins: c.joins.Load(), Resumes: c.resumes.Load(), Duplicates: c.duplicates.Load(),
 		Timeouts: c.timeouts.Load(),
 	}

@@ -20,6 +20,7 @@ type Publication struct {
 	source    livekit.TrackSource
 	transport *transport
 	loudness  loudness
+	encrypted bool // end to end
 
 	codec      atomic.Uint32 // media.Codec of the primary encoding; CodecUnknown until known
 	backup     atomic.Uint32 // media.Codec announced beside it; CodecUnknown: none
@@ -42,7 +43,7 @@ type Publication struct {
 }
 
 func newPublication(p *Participant, t *transport, mid, cid string, info *livekit.TrackInfo) *Publication {
-	pub := &Publication{sid: info.Sid, cid: cid, mid: mid, publisher: p, transport: t, info: info, source: info.Source, kind: media.KindAudio}
+	pub := &Publication{sid: info.Sid, cid: cid, mid: mid, publisher: p, transport: t, info: info, source: info.Source, kind: media.KindAudio, encrypted: info.Encryption != livekit.Encryption_NONE}
 	if info.Type == livekit.TrackType_VIDEO {
 		pub.kind = media.KindVideo
 	}

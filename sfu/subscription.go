@@ -29,6 +29,7 @@ type subscription struct {
 	viewer      *Participant
 	transport   *transport
 	worker      *worker
+	trailer     []byte // of frames that are not the publisher's own, where its are encrypted
 
 	// owned by the viewer's goroutine
 	sender      *webrtc.RTPSender
@@ -60,6 +61,7 @@ type subscription struct {
 	granted    int // the next limit, while it is found
 	current    cursor
 	target     cursor
+	blanks     blanks
 	waiting    bool   // current has to reach a keyframe before anything is sent
 	lastLayer  *layer // of the newest packet sent, with its source timestamp, output timestamp and arrival
 	lastCodec  media.Codec
@@ -113,6 +115,9 @@ func newSubscription(pub *Publication, viewer *Participant, t *transport) *subsc
 	}
 	if t != nil {
 		s.egress = t.egress
+	}
+	if pub.encrypted {
+		s.trailer = viewer.room.sifTrailer
 	}
 	return s
 }

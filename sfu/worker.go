@@ -186,6 +186,7 @@ func (w *worker) handle(c workerCommand) {
 		w.forgetEgress(c.subscription)
 		w.unfollow(c.subscription, &c.subscription.target)
 		w.unfollow(c.subscription, &c.subscription.current)
+		c.subscription.blankEnd(now)
 		close(c.done)
 	case wishCommand:
 		if _, here := w.subscriptions[c.subscription]; here {
@@ -228,6 +229,7 @@ func (w *worker) feedback(c feedbackCommand, now int64) {
 func (w *worker) tick() {
 	now := monotonic()
 	for s := range w.subscriptions {
+		s.blankMuted(now)
 		s.choose(now)
 		s.report(now)
 	}

@@ -26,7 +26,11 @@ type pictures struct {
 	current uint16     // source id of the newest picture sent
 	sending bool       // current is valid: sent since the last switch
 	any     bool       // something was sent
+	form    form       // of the newest picture's descriptor
 }
+
+// form tells which fields a descriptor has.
+type form struct{ HasPictureID, Wide, HasTL0PICIDX, HasTID, HasKEYIDX bool }
 
 // follow returns the offsets that make d the successor of what was sent; none before the first picture.
 func (v *pictures) follow(d *VP8Descriptor) pictureOffsets {
@@ -54,8 +58,10 @@ func (v *pictures) skip(d *VP8Descriptor, o pictureOffsets) pictureOffsets {
 // sent notes that d went out with offsets o.
 func (v *pictures) sent(d *VP8Descriptor, o pictureOffsets) {
 	ids := o.apply(d)
+	v.form = form{d.HasPictureID, d.Wide, d.HasTL0PICIDX, d.HasTID, d.HasKEYIDX}
 	if !v.any {
-		*v = pictures{newest: ids, current: d.PictureID, sending: d.HasPictureID, any: true}
+		v.newest, v.current, v.sending, v.any = ids, d.PictureID, d.HasPictureID, true
+		v.held = false
 		return
 	}
 	if d.HasPictureID {
