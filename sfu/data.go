@@ -184,7 +184,10 @@ func (l *dataLink) receive(kind livekit.DataPacket_Kind, packet *livekit.DataPac
 		return
 	}
 	packet.Kind = kind
-	packet.ParticipantSid, packet.ParticipantIdentity = p.sid, p.identity
+	packet.ParticipantSid = p.sid
+	if !p.speaksFor(packet) {
+		packet.ParticipantIdentity = p.identity
+	}
 	if p.hidden() {
 		packet.ParticipantSid, packet.ParticipantIdentity = "", ""
 	}
@@ -222,6 +225,24 @@ func (p *Participant) mayUse(packet *livekit.DataPacket) bool {
 		return false
 	}
 	return true
+}
+
+// speaksFor tells whether an agent wrote text in the name of whom it heard, and marks such a text as generated.
+func (p *Participant) speaksFor(packet *livekit.DataPacket) bool {
+	if p.kind != livekit.ParticipantInfo_AGENT || packet.ParticipantIdentity == "" || packet.ParticipantIdentity == p.identity {
+		return false
+	}
+	switch v := packet.Value.(type) {
+	case *livekit.DataPacket_ChatMessage:
+		v.ChatMessage.Generated = true
+		return true
+	case *livekit.DataPacket_StreamHeader:
+		if text := v.StreamHeader.GetTextHeader(); text != nil {
+			text.Generated = true
+			return true
+		}
+	}
+	return false
 }
 
 // fresh refuses a numbered reliable packet that was here already: clients send again what they are unsure of after a resume.

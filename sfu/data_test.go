@@ -74,6 +74,45 @@ func TestDataIsStamped(t *testing.T) {
 	}
 }
 
+// TestAgentSpeaksForOthers has an agent write in the name of whom it heard: only text, marked as generated, and only an agent.
+func TestAgentSpeaksForOthers(t *testing.T) {
+	s := startServer(t, nil)
+	agent := join(t, s, "agent", clientOptions{single: true, join: func(r *JoinRequest) { r.Kind = livekit.ParticipantInfo_AGENT }}).active()
+	alice := join(t, s, "alice", clientOptions{single: true}).active()
+	bob := join(t, s, "bob", clientOptions{single: true}).active()
+	for _, from := range []*client{agent, alice} {
+		from.say("ready")
+		for _, p := range []*livekit.DataPacket{
+			{Value: &livekit.DataPacket_ChatMessage{ChatMessage: &livekit.ChatMessage{Message: "text"}}},
+			{Value: &livekit.DataPacket_StreamHeader{StreamHeader: &livekit.DataStream_Header{
+				StreamId: "text", ContentHeader: &livekit.DataStream_Header_TextHeader{TextHeader: &livekit.DataStream_TextHeader{}}}}},
+			{Value: &livekit.DataPacket_StreamHeader{StreamHeader: &livekit.DataStream_Header{
+				StreamId: "file", ContentHeader: &livekit.DataStream_Header_ByteHeader{ByteHeader: &livekit.DataStream_ByteHeader{}}}}},
+			{Value: &livekit.DataPacket_User{User: &livekit.UserPacket{Payload: []byte("user")}}},
+		} {
+			p.ParticipantIdentity, p.ParticipantSid = "carol", "PA_carol"
+			from.session.data.receive(livekit.DataPacket_RELIABLE, p)
+		}
+	}
+	eventually(t, "everything", func() bool { return len(bob.data()) == 10 })
+	for i, p := range bob.data() {
+		text := p.GetChatMessage() != nil || p.GetStreamHeader().GetTextHeader() != nil
+		want := "alice"
+		if i < 5 {
+			want = "agent"
+			if text {
+				want = "carol"
+			}
+		}
+		if p.ParticipantIdentity != want || p.ParticipantSid == "PA_carol" {
+			t.Errorf("packet %d is from %s, %s, want %s", i, p.ParticipantIdentity, p.ParticipantSid, want)
+		}
+		if generated := p.GetChatMessage().GetGenerated() || p.GetStreamHeader().GetTextHeader().GetGenerated(); generated != (text && i < 5) {
+			t.Errorf("packet %d is generated: %v", i, generated)
+		}
+	}
+}
+
 // swallow is a DataHandler that keeps one text for itself.
 type swallow string
 
