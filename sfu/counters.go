@@ -50,7 +50,7 @@ func (m *Manager) Stats() Stats {
 		DataMalformed: c.dataMalformed.Load(), DataRefused: c.dataRefused.Load(),
 		CandidatesRefused: c.candidatesRefused.Load(), Congestions: c.congestions.Load(),
 		BlanksSent: c.blanksSent.Load(),
-		Joins: c.joins.Load(), Resumes: c.resumes.Load(), Duplicates: c.duplicates.Load(),
+		Joins:      c.joins.Load(), Resumes: c.resumes.Load(), Duplicates: c.duplicates.Load(),
 		Timeouts: c.timeouts.Load(),
 	}
 }
