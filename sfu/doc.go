@@ -22,7 +22,11 @@
 //	negotiate.go     offers, answers, candidates; transport.go is one PeerConnection
 //	publish.go       announced tracks meet the sections of offers: publications
 //	subscribe.go     wishes meet publications: subscriptions, and the table of sections that carry them
-//	data.go          data channels, both directions
+//	data.go          data channels, both directions; rpc.go answers and places calls
+//	settings.go      what a viewer wants of a track; demand.go: what all of them want, told to its publisher; backup.go: in which codec
+//	egress.go        what a viewer's connection carries, and who gets how much of it
+//	permission.go, profile.go, admin.go   rights, names and attributes, the server's control
+//	events.go        what others are told of: webhooks, agents
 //
 // # Rules
 //
