@@ -5,13 +5,13 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 PAGES   := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
-.PHONY: help run build cross web test bench soak fuzz tools clean prerequisites bin/careline
+.PHONY: help run build cross web test bench bench-browser soak fuzz tools clean prerequisites bin/careline
 
 help:
 	@echo 'make run     build and start for development; prints a link for two browsers (TLS=self: HTTPS for phones on your network)'
 	@echo 'make test    lint, unit, race, fuzz seeds, end to end in Chromium'
 	@echo 'make build   bin/careline, static; make cross: for other systems too'
-	@echo 'make bench   CPU and memory beside a naive server; make soak: a long run (SOAKTIME=40m); make fuzz: fuzz every parser (FUZZTIME=30s)'
+	@echo 'make bench   CPU and memory beside a naive server, delays in Chromium; make soak: a long run (SOAKTIME=40m); make fuzz: fuzz every parser (FUZZTIME=30s)'
 
 prerequisites:
 	@tools/prerequisites
@@ -46,6 +46,11 @@ test: build test/e2e/node_modules/.installed
 
 bench: build
 	go run ./bench
+	@$(MAKE) --no-print-directory bench-browser
+
+# What a person meets: delays, joins and gaps with livekit-client in Chromium.
+bench-browser: build test/e2e/node_modules/.installed
+	@cd test/e2e && CHROMIUM=$$(../../tools/browsers | head -1) npx playwright test -c ../../bench/browser/playwright.config.ts
 
 # People come and go for a long time; goroutines, descriptors and memory must stay. `make test` does it for two seconds.
 SOAKTIME ?= 40m
