@@ -24,7 +24,8 @@ type Config struct {
 	Clock           clock.Clock
 	Data            DataHandler // nil: every data packet is forwarded
 	Observers       []Observer
-	Workers         int // egress workers; 0: GOMAXPROCS-1, at least 1
+	Admission       Admission // nil: whoever has a token
+	Workers         int       // egress workers; 0: GOMAXPROCS-1, at least 1
 }
 
 // RoomDefaults are the time-outs and bounds of rooms that do not set their own.

@@ -210,7 +210,7 @@ func (l *dataLink) receive(kind livekit.DataPacket_Kind, packet *livekit.DataPac
 	}
 	_, metrics := packet.Value.(*livekit.DataPacket_Metrics)
 	for _, other := range p.room.recipients(p, packet.DestinationIdentities, sids) {
-		if !metrics || other.Permission().CanSubscribeMetrics {
+		if (!metrics || other.Permission().CanSubscribeMetrics) && (other.sees(p) || p.hidden()) {
 			other.data.send(kind, packet.ParticipantSid, raw)
 		}
 	}

@@ -28,6 +28,9 @@ type Event struct {
 	Room        *livekit.Room
 	Participant *livekit.ParticipantInfo
 	Track       *livekit.TrackInfo
+	Client      *livekit.ClientInfo       // of the participant
+	Quality     livekit.ConnectionQuality // of its connection, as judged last
+	Judged      bool                      // Quality says something
 }
 
 // Observer is told what happens in rooms, in order for each room. Observe must not block and may be called from several goroutines.
@@ -38,8 +41,8 @@ type Observer interface {
 // Watch adds an observer. It is called before the first room is made.
 func (m *Manager) Watch(o Observer) { m.cfg.Observers = append(m.cfg.Observers, o) }
 
-// tell reports an event of the room to the observers.
-func (r *Room) tell(kind EventKind, p *livekit.ParticipantInfo, t *livekit.TrackInfo) {
+// tell reports an event of the room to the observers. from is who it is about, nil for the room itself.
+func (r *Room) tell(kind EventKind, from *Participant, p *livekit.ParticipantInfo, t *livekit.TrackInfo) {
 	if len(r.manager.cfg.Observers) == 0 {
 		return
 	}
@@ -49,6 +52,12 @@ func (r *Room) tell(kind EventKind, p *livekit.ParticipantInfo, t *livekit.Track
 	info := r.snapshotLocked()
 	r.mu.Unlock()
 	e := Event{Kind: kind, At: r.manager.clock.Now(), Room: info, Participant: p, Track: t}
+	if from != nil {
+		e.Client = from.request.Client
+		if v := from.verdict.Load(); v != nil {
+			e.Quality, e.Judged = v.quality, true
+		}
+	}
 	for _, o := range r.manager.cfg.Observers {
 		o.Observe(e)
 	}

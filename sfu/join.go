@@ -24,6 +24,7 @@ type JoinRequest struct {
 	SinglePC                       bool
 	AutoSubscribe                  bool
 	AdaptiveStream                 bool
+	Audience                       bool // of a broadcast: unseen by the rest of the audience until it may publish
 	AllowPause                     bool // a video may be paused where the connection cannot carry its lowest layer
 	DisableICELite                 bool
 	Offer                          string // the publisher offer of a single-connection join, "" if none
@@ -74,6 +75,9 @@ func (m *Manager) Check(r JoinRequest) error {
 	if err := m.checkSizes(r); err != nil {
 		return err
 	}
+	if err := m.admit(&r); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	room, stopping := m.rooms[r.Room], m.stopping
 	m.mu.Unlock()
@@ -108,6 +112,9 @@ func (m *Manager) checkSizes(r JoinRequest) error {
 // A session of the same identity ends with DUPLICATE_IDENTITY.
 func (m *Manager) Join(ctx context.Context, r JoinRequest) (*JoinResult, error) {
 	if err := m.checkSizes(r); err != nil {
+		return nil, err
+	}
+	if err := m.admit(&r); err != nil {
 		return nil, err
 	}
 	for {
@@ -164,9 +171,21 @@ func (m *Manager) Resume(r ResumeRequest) (*ResumeResult, error) {
 	if p == nil || p.sid != r.ParticipantSID || p.ended.Load() {
 		return nil, ErrNoSession
 	}
+	if a := m.cfg.Admission; a != nil {
+		if err := a.Readmit(r.Room, r.Identity); err != nil {
+			return nil, err
+		}
+	}
 	m.counters.resumes.Add(1)
 	p.post(resumeCommand{reason: r.Reason})
 	return &ResumeResult{Participant: p, LastMessageSeq: p.data.lastReliable()}, nil
+}
+
+func (m *Manager) admit(r *JoinRequest) error {
+	if m.cfg.Admission == nil {
+		return nil
+	}
+	return m.cfg.Admission.Admit(r)
 }
 
 func (m *Manager) openRoom(r JoinRequest) (*Room, error) {
@@ -189,7 +208,7 @@ func (m *Manager) makeRoomLocked(name string, config *livekit.RoomConfiguration)
 	room := newRoom(m, name, config)
 	m.rooms[name] = room
 	m.log.Info("room created", "room", room.name, "room_sid", room.sid)
-	room.tell(EventRoomStarted, nil, nil)
+	room.tell(EventRoomStarted, nil, nil, nil)
 	return room
 }
 

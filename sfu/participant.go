@@ -33,6 +33,7 @@ type Participant struct {
 	permission        atomic.Pointer[livekit.ParticipantPermission]
 	verdict           atomic.Pointer[verdict] // on its connection, nil before the first
 	viewers           atomic.Pointer[viewers] // who may receive its tracks, nil: everybody
+	unseen            atomic.Bool             // by the audience that it is part of
 	request           JoinRequest
 	subscriberPrimary bool
 	worker            *worker
@@ -91,6 +92,7 @@ func newParticipant(m *Manager, room *Room, r JoinRequest) *Participant {
 		available: make(map[string]*Publication),
 	}
 	p.permission.Store(r.Permission)
+	p.unseen.Store(r.Audience && !r.Permission.CanPublish)
 	p.log = m.log.With("room", room.name, "participant", p.identity, "participant_sid", p.sid)
 	p.subscriberPrimary = !r.SinglePC && r.Permission.CanSubscribe && r.Client.Protocol >= 3
 	p.worker = m.workerFor(p.sid)
@@ -481,13 +483,13 @@ func (p *Participant) finish() {
 	p.children.Wait()
 	p.log.Info("participant left", "reason", p.leave.Reason.String(), "replaced", !inside)
 	for _, t := range tracks {
-		p.room.tell(EventTrackUnpublished, info, t)
+		p.room.tell(EventTrackUnpublished, p, info, t)
 	}
 	kind := EventParticipantLeft
 	if !p.connected {
 		kind = EventConnectionAborted
 	}
-	p.room.tell(kind, info, nil)
+	p.room.tell(kind, p, info, nil)
 	p.room.depart()
 	close(p.gone)
 }

@@ -12,6 +12,12 @@ func (p *Participant) Permission() *livekit.ParticipantPermission { return p.per
 
 func (p *Participant) hidden() bool { return p.Permission().Hidden }
 
+// sees tells whether the client is told of another participant. The audience of a broadcast does not see itself: a join of one more is told
+// to those who publish, not to thousands.
+func (p *Participant) sees(other *Participant) bool {
+	return !other.hidden() && !(p.request.Audience && other.unseen.Load())
+}
+
 func (p *Participant) mayPublish(source livekit.TrackSource) bool {
 	may := p.Permission()
 	return may.CanPublish && (len(may.CanPublishSources) == 0 || slices.Contains(may.CanPublishSources, source))
@@ -24,7 +30,8 @@ func (p *Participant) setPermission(may *livekit.ParticipantPermission) {
 		return
 	}
 	p.permission.Store(clone(may))
-	if may.Hidden && !before.Hidden {
+	unseen := p.request.Audience && !may.CanPublish
+	if was := p.unseen.Swap(unseen); unseen && !was || may.Hidden && !before.Hidden {
 		p.room.vanish(p, p.info)
 	}
 	p.retractForbidden()

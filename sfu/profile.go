@@ -2,6 +2,8 @@ package sfu
 
 import (
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/livekit/protocol/livekit"
 	"google.golang.org/protobuf/proto"
@@ -14,8 +16,18 @@ const (
 	protocolAnswersOK    = 15 // the first client protocol that is told of success
 	maxAttributes        = 1024
 	errTooLongText       = "%s is larger than %d bytes"
+	reservedMessage      = "attributes that begin with careline. are the server's"
 	noOwnMetadataMessage = "does not have permission to update own metadata"
 )
+
+// HandAttribute is a participant's sign that it wants to speak: not empty while its hand is up. It is the one attribute with the server's
+// prefix that a participant may set itself.
+const HandAttribute = "careline.hand"
+
+// ReservedAttribute tells whether only the server may set an attribute.
+func ReservedAttribute(key string) bool {
+	return strings.HasPrefix(key, "careline.") && key != HandAttribute
+}
 
 // profile is what a participant tells of itself in words. An empty text means unchanged, an attribute with an empty value ends.
 type profile struct {
@@ -84,6 +96,8 @@ func (p *Participant) updateOwnProfile(r *livekit.UpdateParticipantMetadata) {
 	}
 	if !p.Permission().CanUpdateMetadata {
 		answer.Reason, answer.Message = livekit.RequestResponse_NOT_ALLOWED, noOwnMetadataMessage
+	} else if slices.ContainsFunc(slices.Collect(maps.Keys(r.Attributes)), ReservedAttribute) {
+		answer.Reason, answer.Message = livekit.RequestResponse_NOT_ALLOWED, reservedMessage
 	} else if err := p.setProfile(profile{r.Name, r.Metadata, r.Attributes}); err != nil {
 		answer.Reason, answer.Message = livekit.RequestResponse_LIMIT_EXCEEDED, err.Error()
 		// The client knows what it asked for; a copy of what is too large is no help.

@@ -313,10 +313,10 @@ func (p *Participant) changeTracks(added, removed []*Publication) {
 	}, added, removed)
 	for _, pub := range removed {
 		p.log.Info("track unpublished", "track", pub.sid)
-		p.room.tell(EventTrackUnpublished, p.info, clone(pub.info))
+		p.room.tell(EventTrackUnpublished, p, p.info, clone(pub.info))
 	}
 	for _, pub := range added {
-		p.room.tell(EventTrackPublished, p.info, clone(pub.info))
+		p.room.tell(EventTrackPublished, p, p.info, clone(pub.info))
 	}
 }
 

@@ -125,7 +125,7 @@ func (r *Room) enter(p *Participant, req JoinRequest) (roomSnapshot, *Participan
 	self := p.newInfo(r.manager.clock.Now())
 	s := roomSnapshot{self: self}
 	for _, other := range r.inside {
-		if other.participant.identity != p.identity && !other.participant.hidden() {
+		if other.participant.identity != p.identity && p.sees(other.participant) {
 			s.others = append(s.others, other.info)
 			p.known[other.info.Sid] = other.info.Version
 		}
@@ -219,11 +219,14 @@ func (r *Room) show(p *Participant, info *livekit.ParticipantInfo, added, remove
 	if !current {
 		info, added = nil, nil // a newer session took the identity: only what goes away is told
 	}
-	if p.hidden() {
-		info = nil
-	}
 	for _, other := range others {
-		other.post(changeCommand{info: info, added: added, removed: removed})
+		seen := info
+		if !other.sees(p) {
+			seen = nil
+		}
+		if seen != nil || len(added)+len(removed) > 0 {
+			other.post(changeCommand{info: seen, added: added, removed: removed})
+		}
 	}
 }
 
@@ -238,11 +241,14 @@ func (r *Room) dismiss(p *Participant, info *livekit.ParticipantInfo, removed []
 	}
 	others := r.othersLocked(p)
 	r.mu.Unlock()
-	if !inside || p.hidden() {
-		info = nil
-	}
 	for _, other := range others {
-		other.post(changeCommand{info: info, removed: removed, gone: p.sid})
+		seen := info
+		if !inside || !other.sees(p) {
+			seen = nil
+		}
+		if seen != nil || len(removed) > 0 || !p.unseen.Load() {
+			other.post(changeCommand{info: seen, removed: removed, gone: p.sid})
+		}
 	}
 }
 
@@ -283,20 +289,22 @@ func (r *Room) snapshot(p *Participant) roomSnapshot {
 		switch {
 		case m.participant == p:
 			s.self = m.info
-		case !m.participant.hidden():
+		case p.sees(m.participant):
 			s.others = append(s.others, m.info)
 		}
 	}
 	return s
 }
 
-// vanish tells the others that p, which stays, is not to be seen any more.
+// vanish tells those who do not see p any more, which stays, that it is gone.
 func (r *Room) vanish(p *Participant, info *livekit.ParticipantInfo) {
 	info = clone(info)
 	info.State = livekit.ParticipantInfo_DISCONNECTED
 	info.Version++ // newer than what they know
 	for _, other := range r.others(p) {
-		other.post(changeCommand{info: info})
+		if !other.sees(p) {
+			other.post(changeCommand{info: info})
+		}
 	}
 }
 
@@ -315,7 +323,7 @@ func (r *Room) finish() {
 	r.finished = r.finished || over
 	r.mu.Unlock()
 	if over {
-		r.tell(EventRoomFinished, nil, nil)
+		r.tell(EventRoomFinished, nil, nil, nil)
 	}
 }
 

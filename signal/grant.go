@@ -57,6 +57,11 @@ func (e *entry) allow() error {
 		if !j.Permission.CanUpdateMetadata {
 			return errDenied
 		}
+		for key := range e.attributes {
+			if sfu.ReservedAttribute(key) {
+				return errDenied
+			}
+		}
 		e.describe()
 	}
 	return checkTexts(j)
