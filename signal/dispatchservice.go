@@ -8,6 +8,7 @@ import (
 	"github.com/twitchtv/twirp"
 	"google.golang.org/protobuf/proto"
 
+	"careline/internal/names"
 	"careline/sfu"
 )
 
@@ -29,7 +30,7 @@ func (s *dispatchService) CreateDispatch(ctx context.Context, r *livekit.CreateA
 	for k, v := range r.Attributes {
 		size += len(k) + len(v)
 	}
-	if size > maxDispatchFields || len(r.AgentName) > maxName {
+	if size > maxDispatchFields || len(r.AgentName) > names.Max {
 		return nil, twirp.InvalidArgument.Error("agent name, metadata or attributes are too large")
 	}
 	if _, err := s.rooms.CreateRoom(&livekit.CreateRoomRequest{Name: r.Room}); err != nil {

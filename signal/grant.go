@@ -4,18 +4,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	lkauth "github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 
+	"careline/internal/names"
 	"careline/sfu"
 )
-
-// maxName bounds identities, room names and display names, in characters. The sizes of metadata and attributes are the rooms' to bound.
-const maxName = 256
 
 // The refusals below are those of LiveKit, which clients and their users know.
 var (
@@ -36,7 +32,7 @@ func (e *entry) allow() error {
 		return errDenied
 	}
 	j := &e.join
-	j.Room, j.Identity, j.Name, j.Kind = grant.Room, c.Identity, visible(c.Name), c.Kind
+	j.Room, j.Identity, j.Name, j.Kind = grant.Room, c.Identity, names.Visible(c.Name), c.Kind
 	j.Metadata, j.Attributes, j.RoomConfig = c.Metadata, c.Attributes, c.RoomConfig
 	j.Permission = permission(grant)
 	if j.Identity == "" {
@@ -93,30 +89,14 @@ func checkTexts(j *sfu.JoinRequest) error {
 	switch {
 	case !utf8.ValidString(j.Identity + j.Room + j.Name + j.Metadata):
 		return errEncoding // protobuf could not carry it to anybody
-	case utf8.RuneCountInString(j.Identity) > maxName || containsDeceptive(j.Identity):
+	case !names.Safe(j.Identity):
 		return errIdentity
-	case utf8.RuneCountInString(j.Room) > maxName || containsDeceptive(j.Room):
+	case !names.Safe(j.Room):
 		return errRoomName
-	case utf8.RuneCountInString(j.Name) > maxName:
+	case !names.Fits(j.Name):
 		return errName
 	}
 	return nil
-}
-
-// deceptive finds characters by which one name can be made to look like another: controls, and those that turn the writing direction.
-func deceptive(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }
-
-func containsDeceptive(s string) bool { return strings.ContainsFunc(s, deceptive) }
-
-// visible takes such characters out of a display name. A name is cleaned and not refused, because it is often typed or pasted by the person
-// who waits for the call.
-func visible(name string) string {
-	return strings.Map(func(r rune) rune {
-		if deceptive(r) {
-			return -1
-		}
-		return r
-	}, name)
 }
 
 // permission resolves what a grant leaves open: publishing and subscribing are allowed unless denied, data follows publishing.

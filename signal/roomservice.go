@@ -11,6 +11,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/twitchtv/twirp"
 
+	"careline/internal/names"
 	"careline/sfu"
 )
 
@@ -118,7 +119,7 @@ func (s *roomService) UpdateParticipant(ctx context.Context, r *livekit.UpdatePa
 			return nil, twirp.InvalidArgument.Error("text is not UTF-8")
 		}
 	}
-	r.Name = visible(r.Name)
+	r.Name = names.Visible(r.Name)
 	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
 	defer cancel()
 	p, err := s.rooms.UpdateParticipant(ctx, r)
@@ -208,7 +209,7 @@ func checkName(argument, name string) error {
 	switch {
 	case name == "":
 		return twirp.RequiredArgumentError(argument)
-	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || containsDeceptive(name):
+	case !names.Safe(name):
 		return twirp.InvalidArgumentError(argument, "is too long, not UTF-8 or has control characters")
 	}
 	return nil

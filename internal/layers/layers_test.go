@@ -15,7 +15,7 @@ const module = "careline"
 // floors lists the packages of the product from the ground up. A package imports only packages of lower floors; those of one floor
 // know nothing of one another, except inside a package's own folder.
 var floors = [][]string{
-	{"internal/clock", "internal/errs", "internal/redact"},
+	{"internal/clock", "internal/errs", "internal/names", "internal/redact"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/webhook"},
 	{"sfu"},
