@@ -51,6 +51,7 @@ type Server struct {
 	sockets *sockets
 	tls     *tls.Config // nil: plain HTTP
 	minter  *auth.Minter
+	auth    *auth.Authenticator
 	rooms   *sfu.Manager
 	signal  *signal.Handler
 	hooks   *webhook.Notifier
@@ -90,11 +91,12 @@ func (s *Server) build(opts Options) (err error) {
 		return err
 	}
 	s.minter = auth.NewMinter(keys, opts.Clock)
+	s.auth = s.newAuthenticator(keys, opts.Clock)
 	if s.rooms, err = sfu.NewManager(s.mediaConfig(opts)); err != nil {
 		return fmt.Errorf("prepare media: %w", err)
 	}
 	s.signal = signal.NewHandler(signal.Config{
-		Verifier:   auth.NewVerifier(keys, opts.Clock).LimitLifetime(s.cfg.Tokens.MaxLifetime),
+		Auth:       s.auth,
 		Keys:       keys,
 		Rooms:      s.rooms,
 		Logger:     opts.Logger,

@@ -13,6 +13,7 @@ import (
 	"github.com/livekit/protocol/utils/guid"
 	"google.golang.org/protobuf/proto"
 
+	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/sfu"
 )
@@ -32,7 +33,7 @@ const (
 // dispatch asks for. Who takes a job gets a token and joins as any client does.
 type agents struct {
 	// immutable
-	keys    func() *keyring
+	minter  func() *auth.Minter
 	rooms   *sfu.Manager
 	clock   clock.Clock
 	logger  *slog.Logger
@@ -70,9 +71,9 @@ type agentJob struct {
 	over     bool
 }
 
-func newAgents(rooms *sfu.Manager, keys func() *keyring, c clock.Clock, logger *slog.Logger) *agents {
+func newAgents(rooms *sfu.Manager, minter func() *auth.Minter, c clock.Clock, logger *slog.Logger) *agents {
 	return &agents{
-		keys: keys, rooms: rooms, clock: c, logger: logger, stopped: make(chan struct{}),
+		minter: minter, rooms: rooms, clock: c, logger: logger, stopped: make(chan struct{}),
 		workers: make(map[string]*agentWorker), live: make(map[string]*agentRoom), jobs: make(map[string]*agentJob),
 	}
 }
@@ -296,7 +297,7 @@ func (a *agents) token(j *agentJob, w *agentWorker, identity string, r *livekit.
 		Identity: identity, Name: r.ParticipantName, Metadata: r.ParticipantMetadata, Attributes: attributes, Video: video,
 	}
 	grants.SetParticipantKind(livekit.ParticipantInfo_AGENT)
-	return a.keys().minter.Mint(w.apiKey, grants, agentTokenLife)
+	return a.minter().Mint(w.apiKey, grants, agentTokenLife)
 }
 
 // endRoomLocked ends the jobs of a room that is over.

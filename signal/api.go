@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"path"
+	"strconv"
 	"strings"
 
 	lkauth "github.com/livekit/protocol/auth"
@@ -51,9 +52,9 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeTwirp(w, twirp.BadRoute.Error("no such service"))
 		return
 	}
-	claims, err := a.handler.claims(r)
+	claims, err := a.handler.cfg.Auth.Authenticate(r)
 	if err != nil && !errors.Is(err, auth.ErrNoToken) {
-		writeTwirp(w, twirp.Unauthenticated.Error(err.Error()))
+		refuseTwirp(w, err)
 		return
 	}
 	r = r.Clone(context.WithValue(r.Context(), claimsKey{}, claims))
@@ -62,13 +63,18 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	service.ServeHTTP(w, r)
 }
 
-// claims are those of the request's token.
-func (h *Handler) claims(r *http.Request) (*auth.Claims, error) {
-	token, err := auth.FromRequest(r)
-	if err != nil {
-		return nil, err
+// refuseTwirp answers who could not be told who it is.
+func refuseTwirp(w http.ResponseWriter, err error) {
+	switch auth.StatusOf(err) {
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", strconv.Itoa(auth.RetryAfter(err)))
+		err = twirp.ResourceExhausted.Error(err.Error())
+	case http.StatusForbidden:
+		err = twirp.PermissionDenied.Error(err.Error())
+	default:
+		err = twirp.Unauthenticated.Error(err.Error())
 	}
-	return h.keys.Load().verifier.Verify(token)
+	writeTwirp(w, err)
 }
 
 func writeTwirp(w http.ResponseWriter, err error) {

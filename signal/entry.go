@@ -53,7 +53,7 @@ func (h *Handler) read(r *http.Request, needsJoinRequest, strict bool) (*entry, 
 	case query.Get("join_request") != "":
 		e, err = readJoin(query.Get("join_request"))
 	case needsJoinRequest:
-		err = &refusal{http.StatusBadRequest, "join_request is required"}
+		err = &refusal{status: http.StatusBadRequest, text: "join_request is required"}
 	default:
 		e, err = readQuery(query, strict)
 	}
@@ -67,16 +67,12 @@ func (h *Handler) read(r *http.Request, needsJoinRequest, strict bool) (*entry, 
 }
 
 func (h *Handler) authenticate(r *http.Request) (*auth.Claims, error) {
-	token, err := auth.FromRequest(r)
+	claims, err := h.cfg.Auth.Authenticate(r)
 	if errors.Is(err, auth.ErrNoToken) {
 		return nil, errNoAccess
 	}
 	if err != nil {
-		return nil, &refusal{http.StatusUnauthorized, err.Error()}
-	}
-	claims, err := h.keys.Load().verifier.Verify(token)
-	if err != nil {
-		return nil, &refusal{http.StatusUnauthorized, err.Error()}
+		return nil, &refusal{status: auth.StatusOf(err), text: err.Error(), retryAfter: auth.RetryAfter(err)}
 	}
 	if claims.Video == nil {
 		return nil, errNoAccess

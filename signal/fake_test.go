@@ -197,12 +197,12 @@ func newRig(t *testing.T) *rig {
 	c := clock.NewFake(time.Now())
 	r := &rig{t: t, rooms: &fakeRooms{}, clock: c, minter: auth.NewMinter(keys, c), log: new(lockedBuffer)}
 	r.handler = newHandler(Config{
-		Verifier: auth.NewVerifier(keys, c),
-		Keys:     keys,
-		Logger:   slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Clock:    c,
-		Version:  "0.1",
-		Region:   "here",
+		Auth:    auth.NewAuthenticator(auth.AuthenticatorConfig{Verifier: auth.NewVerifier(keys, c), Clock: c}),
+		Keys:    keys,
+		Logger:  slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Clock:   c,
+		Version: "0.1",
+		Region:  "here",
 	}, r.rooms)
 	r.server = httptest.NewServer(r.handler)
 	t.Cleanup(func() {

@@ -15,14 +15,14 @@ import (
 
 // The refusals below are those of LiveKit, which clients and their users know.
 var (
-	errNoAccess   = &refusal{http.StatusUnauthorized, "no permissions to access the room"}
-	errDenied     = &refusal{http.StatusUnauthorized, "permissions denied"}
-	errNoIdentity = &refusal{http.StatusBadRequest, "identity cannot be empty"}
-	errNoRoom     = &refusal{http.StatusBadRequest, "no room name"}
-	errIdentity   = &refusal{http.StatusBadRequest, "identity is too long or has control characters"}
-	errRoomName   = &refusal{http.StatusBadRequest, "room name is too long or has control characters"}
-	errName       = &refusal{http.StatusBadRequest, "participant name is too long"}
-	errEncoding   = &refusal{http.StatusBadRequest, "text is not UTF-8"}
+	errNoAccess   = &refusal{status: http.StatusUnauthorized, text: "no permissions to access the room"}
+	errDenied     = &refusal{status: http.StatusUnauthorized, text: "permissions denied"}
+	errNoIdentity = &refusal{status: http.StatusBadRequest, text: "identity cannot be empty"}
+	errNoRoom     = &refusal{status: http.StatusBadRequest, text: "no room name"}
+	errIdentity   = &refusal{status: http.StatusBadRequest, text: "identity is too long or has control characters"}
+	errRoomName   = &refusal{status: http.StatusBadRequest, text: "room name is too long or has control characters"}
+	errName       = &refusal{status: http.StatusBadRequest, text: "participant name is too long"}
+	errEncoding   = &refusal{status: http.StatusBadRequest, text: "text is not UTF-8"}
 )
 
 // allow completes the join from the claims, or says why they do not allow it.

@@ -22,9 +22,9 @@ import (
 // DefaultMaxMessage is the longest frame taken from a client, in bytes, unless the configuration says otherwise.
 const DefaultMaxMessage = 256 << 10
 
-// Config is what a Handler needs. Verifier, Keys and Rooms must be set.
+// Config is what a Handler needs. Auth, Keys and Rooms must be set.
 type Config struct {
-	Verifier   *auth.Verifier
+	Auth       *auth.Authenticator
 	Keys       *auth.Keys // sign refreshed tokens
 	Rooms      *sfu.Manager
 	Logger     *slog.Logger // nil: slog.Default()
@@ -43,7 +43,7 @@ type Handler struct {
 	agents   *agents
 	api      *api
 
-	keys atomic.Pointer[keyring]
+	minter atomic.Pointer[auth.Minter]
 
 	counters counters
 	requests sync.WaitGroup
@@ -80,14 +80,14 @@ func newHandler(cfg Config, r rooms) *Handler {
 			ReadBufferSize:  1024,
 			WriteBufferSize: 4096,
 			WriteBufferPool: new(sync.Pool),
-			// Tokens are sent explicitly and never as a cookie, so a foreign page has nothing to ride on.
+			// Who may come is decided before the upgrade: a token is sent explicitly, and for a cookie the origin was checked.
 			CheckOrigin: func(*http.Request) bool { return true },
 		},
 		sessions: make(map[*Session]struct{}),
 		current:  make(map[participant]*Session),
 	}
-	h.keys.Store(&keyring{verifier: cfg.Verifier, minter: auth.NewMinter(cfg.Keys, cfg.Clock)})
-	h.agents = newAgents(cfg.Rooms, h.keys.Load, cfg.Clock, cfg.Logger)
+	h.minter.Store(auth.NewMinter(cfg.Keys, cfg.Clock))
+	h.agents = newAgents(cfg.Rooms, h.minter.Load, cfg.Clock, cfg.Logger)
 	h.api = newAPI(h, cfg.Rooms, h.agents)
 	return h
 }
@@ -312,5 +312,5 @@ func (h *Handler) refuse(w http.ResponseWriter, err error) {
 	} else if !errors.Is(err, errNoAccess) {
 		h.cfg.Logger.Debug("a join was refused", "status", o.status, "reason", o.text)
 	}
-	writeText(w, o.status, o.text)
+	o.write(w)
 }

@@ -18,11 +18,11 @@ import (
 const maxJoinRequest = 1 << 20
 
 var (
-	errJoinTooLarge = &refusal{http.StatusBadRequest, "join request too large"}
-	errJoinBase64   = &refusal{http.StatusBadRequest, "cannot base64 decode wrapped join request"}
-	errJoinWrapping = &refusal{http.StatusBadRequest, "cannot unmarshal wrapped join request"}
-	errJoinGzip     = &refusal{http.StatusBadRequest, "cannot read decompressed join request"}
-	errJoinMessage  = &refusal{http.StatusBadRequest, "cannot unmarshal join request"}
+	errJoinTooLarge = &refusal{status: http.StatusBadRequest, text: "join request too large"}
+	errJoinBase64   = &refusal{status: http.StatusBadRequest, text: "cannot base64 decode wrapped join request"}
+	errJoinWrapping = &refusal{status: http.StatusBadRequest, text: "cannot unmarshal wrapped join request"}
+	errJoinGzip     = &refusal{status: http.StatusBadRequest, text: "cannot read decompressed join request"}
+	errJoinMessage  = &refusal{status: http.StatusBadRequest, text: "cannot unmarshal join request"}
 )
 
 // readJoin reads the join_request parameter, with which a client asks for a single peer connection: base64 of a WrappedJoinRequest that

@@ -13,7 +13,7 @@ import (
 	"careline/sfu"
 )
 
-var errQueryAttributes = &refusal{http.StatusBadRequest, "cannot decode attributes"}
+var errQueryAttributes = &refusal{status: http.StatusBadRequest, text: "cannot decode attributes"}
 
 // readQuery reads the parameters of /rtc, where the client has two peer connections.
 func readQuery(q url.Values, strict bool) (*entry, error) {

@@ -244,7 +244,7 @@ func TestRefreshedTokenHasPresentRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.may.Store(&livekit.ParticipantPermission{CanSubscribe: true, CanPublish: true, CanPublishSources: []livekit.TrackSource{livekit.TrackSource_MICROPHONE}})
-	claims, err := r.handler.keys.Load().verifier.Verify(c.advance(r, refreshInterval))
+	claims, err := r.handler.cfg.Auth.Verify(c.advance(r, refreshInterval))
 	if err != nil {
 		t.Fatal(err)
 	}

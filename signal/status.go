@@ -3,14 +3,16 @@ package signal
 import (
 	"errors"
 	"net/http"
+	"strconv"
 
 	"careline/internal/errs"
 )
 
 // refusal is an answer given instead of an upgrade. Its text reaches the client and the log, so it never quotes what the client sent.
 type refusal struct {
-	status int
-	text   string
+	status     int
+	text       string
+	retryAfter int // seconds; 0: the client is not told when to try again
 }
 
 func (r *refusal) Error() string { return r.text }
@@ -33,19 +35,27 @@ func outcome(err error) *refusal {
 	}
 	kind := errs.KindOf(err)
 	if kind == errs.Internal {
-		return &refusal{http.StatusInternalServerError, "internal error"}
+		return &refusal{status: http.StatusInternalServerError, text: "internal error"}
 	}
-	return &refusal{statuses[kind], err.Error()}
+	r := &refusal{status: statuses[kind], text: err.Error()}
+	if r.status == http.StatusServiceUnavailable {
+		r.retryAfter = 1
+	}
+	return r
 }
 
 func writeText(w http.ResponseWriter, status int, text string) {
+	(&refusal{status: status, text: text}).write(w)
+}
+
+func (r *refusal) write(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
-	if status == http.StatusServiceUnavailable {
-		header.Set("Retry-After", "1")
+	if r.retryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(r.retryAfter))
 	}
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // the client may be gone, which is its right
+	w.WriteHeader(r.status)
+	_, _ = w.Write([]byte(r.text)) // the client may be gone, which is its right
 }

@@ -19,8 +19,7 @@ const refreshInterval = 5 * time.Minute
 func (s *Session) refreshToken() *livekit.SignalResponse {
 	claims := *s.claims
 	claims.Grants = s.presentGrants()
-	keys := s.handler.keys.Load()
-	token, err := keys.minter.Refresh(&claims, keys.verifier.MaxLifetime())
+	token, err := s.handler.minter.Load().Refresh(&claims, s.handler.cfg.Auth.MaxLifetime())
 	if errors.Is(err, auth.ErrLifetimeOver) {
 		s.logger.Debug("token not refreshed any more", "reason", err)
 		return nil

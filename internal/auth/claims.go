@@ -14,6 +14,7 @@ import (
 // one caller of Verify and are shared with Grants.
 type Claims struct {
 	APIKey      string // the key that signed
+	ID          string // jti; may be empty
 	Identity    string // sub, else jti; may be empty in tokens for server APIs
 	Name        string
 	Kind        livekit.ParticipantInfo_Kind
@@ -93,6 +94,7 @@ func newClaims(r registered, grants *lkauth.ClaimGrants) *Claims {
 	}
 	return &Claims{
 		APIKey:      r.issuer,
+		ID:          r.id,
 		Identity:    grants.Identity,
 		Name:        grants.Name,
 		Kind:        grants.GetParticipantKind(),

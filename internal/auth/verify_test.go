@@ -26,13 +26,15 @@ var now = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 
 func at(d time.Duration) int64 { return now.Add(d).Unix() }
 
-func newVerifier(t testing.TB) *auth.Verifier {
+func newVerifier(t testing.TB) *auth.Verifier { return newVerifierAt(t, clock.NewFake(now)) }
+
+func newVerifierAt(t testing.TB, c clock.Clock) *auth.Verifier {
 	t.Helper()
 	keys, err := auth.NewKeys(map[string]string{testKey: testSecret, "APIother": strings.Repeat("o", 32)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return auth.NewVerifier(keys, clock.NewFake(now)).LimitLifetime(24 * time.Hour)
+	return auth.NewVerifier(keys, c).LimitLifetime(24 * time.Hour)
 }
 
 func encode(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
