@@ -28,6 +28,10 @@ test/e2e/node_modules/.installed: test/e2e/package.json test/e2e/package-lock.js
 	cd test/e2e && npm ci
 	@touch $@
 
+test/react/node_modules/.installed: test/react/package.json test/react/package-lock.json | prerequisites
+	cd test/react && npm ci
+	@touch $@
+
 build: prerequisites web bin/careline
 bin/careline:
 	$(GOBUILD) -o bin/careline ./cmd/careline
@@ -40,7 +44,7 @@ cross: prerequisites web
 run: build
 	@exec env $(if $(TLS),CARELINE_HTTP_TLS_MODE=$(TLS)) bin/careline serve --dev
 
-test: build test/e2e/node_modules/.installed
+test: build test/e2e/node_modules/.installed test/react/node_modules/.installed
 	@tools/browsers >/dev/null
 	@tools/check
 
@@ -70,5 +74,5 @@ fuzz: prerequisites
 	done
 
 clean:
-	rm -rf bin test-results web/node_modules test/e2e/node_modules
+	rm -rf bin test-results web/node_modules test/e2e/node_modules test/react/node_modules
 	find web/dist -mindepth 1 ! -name README -delete

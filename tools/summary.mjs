@@ -67,5 +67,6 @@ goTests();
 webTests();
 browserTests('e2e.json');
 browserTests('compat.json');
+browserTests('react.json');
 console.log(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
 process.exit(count.failed === 0 ? 0 : 1);
