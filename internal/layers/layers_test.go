@@ -17,7 +17,7 @@ const module = "careline"
 var floors = [][]string{
 	{"internal/clock", "internal/errs", "internal/names", "internal/redact"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
-	{"internal/auth", "internal/webhook"},
+	{"internal/auth", "internal/store", "internal/webhook"},
 	{"sfu"},
 	{"signal"},
 	{"server"},
@@ -31,6 +31,7 @@ var owners = map[string][]string{
 	"github.com/pion/webrtc/v4":    {"sfu", "signal"}, // signal: the candidate's JSON type only
 	"github.com/gorilla/websocket": {"signal"},
 	"github.com/goccy/go-yaml":     {"configs"},
+	"go.etcd.io/bbolt":             {"internal/store"},
 	"github.com/alecthomas/kong":   {"cmd/careline"},
 }
 
