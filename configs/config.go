@@ -19,6 +19,7 @@ type Config struct {
 	Tokens          Tokens        `yaml:"tokens"`
 	Log             Log           `yaml:"log"`
 	HTTP            HTTP          `yaml:"http"`
+	Admin           Admin         `yaml:"admin"`
 	RTC             RTC           `yaml:"rtc"`
 	Room            Room          `yaml:"room"`
 	Limits          Limits        `yaml:"limits"`
@@ -44,7 +45,8 @@ func Default() *Config {
 			IdleTimeout:       60 * time.Second,
 			MaxConnections:    10000,
 		},
-		RTC: RTC{UDPPort: 7882, TCPPort: 7881, IPv6: true, ICELite: "auto"},
+		Admin: Admin{Address: "127.0.0.1:7889"},
+		RTC:   RTC{UDPPort: 7882, TCPPort: 7881, IPv6: true, ICELite: "auto"},
 		Room: Room{
 			AutoCreate:       true,
 			EmptyTimeout:     300 * time.Second,
@@ -71,6 +73,7 @@ func (c *Config) Validate() error {
 	p.join(c.Tokens.Validate())
 	p.join(c.Log.Validate())
 	p.join(c.HTTP.Validate())
+	p.join(c.Admin.Validate())
 	p.join(c.RTC.Validate())
 	p.join(c.Room.Validate())
 	p.join(c.Limits.Validate())

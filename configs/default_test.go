@@ -77,6 +77,8 @@ func everyVariable(t *testing.T) []string {
 		"tokens.max_lifetime":           "2h",
 		"log.level":                     "warn",
 		"log.format":                    "json",
+		"log.requests":                  "true",
+		"admin.address":                 "127.0.0.1:99",
 		"http.address":                  "[::1]:1234",
 		"http.path_prefix":              "/calls",
 		"http.tls.mode":                 "files",

@@ -13,8 +13,9 @@ import (
 
 // Log is what is written about the server's life, on standard error.
 type Log struct {
-	Level  string `yaml:"level"`
-	Format string `yaml:"format"`
+	Level    string `yaml:"level"`
+	Format   string `yaml:"format"`
+	Requests bool   `yaml:"requests"`
 }
 
 // SlogLevel returns Level as package slog has it, info when it is unknown.

@@ -15,6 +15,9 @@ func (s *Server) announce() {
 	if s.sockets.tcp != nil {
 		attrs = append(attrs, "tcp_port", boundPort(s.sockets.tcp))
 	}
+	if a := s.AdminAddr(); a != nil {
+		attrs = append(attrs, "admin", a.String())
+	}
 	if len(s.cfg.RTC.PublicAddresses) > 0 {
 		attrs = append(attrs, "public_addresses", s.cfg.RTC.PublicAddresses)
 	}

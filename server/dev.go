@@ -48,7 +48,8 @@ func (s *Server) NewCall(room string) (*Call, error) {
 	yes := true
 	for n := 1; n <= 2; n++ {
 		link := Link{Identity: fmt.Sprintf("guest-%d", n), Name: fmt.Sprintf("Guest %d", n)}
-		token, err := s.minter.Mint(s.cfg.Keys[0].ID, &lkauth.ClaimGrants{
+		by := s.signer.Load()
+		token, err := by.minter.Mint(by.first, &lkauth.ClaimGrants{
 			Identity: link.Identity,
 			Name:     link.Name,
 			Video:    &lkauth.VideoGrant{RoomJoin: true, Room: room, CanUpdateOwnMetadata: &yes},

@@ -29,6 +29,10 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 			r.URL.Path, r.URL.RawPath = p, ""
 		}
 		switch {
+		case p == "/healthz":
+			s.healthz(w, r)
+		case p == "/readyz":
+			s.readyz(w, r)
 		case signal.Serves(p):
 			s.signal.ServeHTTP(w, r)
 		case p == "/dev/call" && calls != nil:

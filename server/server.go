@@ -12,13 +12,13 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	lkauth "github.com/livekit/protocol/auth"
 
 	"careline/configs"
 	"careline/internal/auth"
 	"careline/internal/clock"
+	"careline/internal/redact"
 	"careline/internal/webhook"
 	"careline/sfu"
 	"careline/signal"
@@ -36,6 +36,10 @@ type Options struct {
 	Clock   clock.Clock  // nil: clock.Real{}
 	Version string       // of the binary
 
+	// LogLevel, if there is one, is the level that Logger obeys; a reload of
+	// the configuration sets it.
+	LogLevel *slog.LevelVar
+
 	// Sockets that are open already; they then belong to the server. Those
 	// left out are opened as the configuration says.
 	HTTP net.Listener
@@ -48,17 +52,29 @@ type Server struct {
 	// immutable
 	cfg     *configs.Config
 	log     *slog.Logger
+	level   *slog.LevelVar // nil: not ours to set
+	clock   clock.Clock
 	sockets *sockets
 	tls     *tls.Config // nil: plain HTTP
-	minter  *auth.Minter
 	auth    *auth.Authenticator
 	rooms   *sfu.Manager
 	signal  *signal.Handler
 	hooks   *webhook.Notifier
 	http    *http.Server
+	admin   *admin // nil: none
 	panics  counter
 
-	closing sync.Once
+	certificates *certificates // nil: plain HTTP
+	checks       []check
+	requests     requests
+	life         life
+	signer       atomic.Pointer[signer]
+
+	closing   sync.Once
+	reloading sync.Mutex
+
+	// guarded by reloading
+	loaded *configs.Config
 }
 
 // New builds a server and opens its sockets, so that what cannot work is
@@ -70,7 +86,9 @@ func New(cfg *configs.Config, opts Options) (*Server, error) {
 	if opts.Clock == nil {
 		opts.Clock = clock.Real{}
 	}
-	s := &Server{cfg: cfg, log: opts.Logger}
+	opts.Logger = redact.Logger(opts.Logger)
+	s := &Server{cfg: cfg, loaded: cfg, log: opts.Logger, level: opts.LogLevel, clock: opts.Clock}
+	s.requests = requests{log: cfg.Log.Requests, server: s, clock: opts.Clock}
 	if err := s.build(opts); err != nil {
 		s.Close()
 		return nil, err
@@ -83,15 +101,16 @@ func (s *Server) build(opts Options) (err error) {
 	if s.sockets, err = openSockets(s.cfg, opts); err != nil {
 		return err
 	}
-	if s.tls, err = newTLS(s.cfg.HTTP.TLS, opts.Clock.Now()); err != nil {
+	if s.certificates, err = newCertificates(s.cfg.HTTP.TLS, s.clock, s.log); err != nil {
 		return err
 	}
+	s.tls = s.certificates.config()
 	keys, err := newKeys(s.cfg.Keys)
 	if err != nil {
 		return err
 	}
-	s.minter = auth.NewMinter(keys, opts.Clock)
 	s.auth = s.newAuthenticator(keys, opts.Clock)
+	s.setSigner(keys, s.cfg)
 	if s.rooms, err = sfu.NewManager(s.mediaConfig(opts)); err != nil {
 		return fmt.Errorf("prepare media: %w", err)
 	}
@@ -117,16 +136,10 @@ func (s *Server) build(opts Options) (err error) {
 		return fmt.Errorf("prepare pages: %w", err)
 	}
 	s.http = s.newHTTP(pages)
-	return nil
-}
-
-// signWebhook makes the token by which a receiver knows that a body is ours.
-func (s *Server) signWebhook(sum string) (string, error) {
-	key := s.cfg.Webhooks.APIKey
-	if key == "" {
-		key = s.cfg.Keys[0].ID
+	if len(s.sockets.admin) > 0 {
+		s.admin = s.newAdmin(opts.Version)
 	}
-	return s.minter.Mint(key, &lkauth.ClaimGrants{Sha256: sum}, webhookTokenLife)
+	return nil
 }
 
 // webhookTokenLife is how long a webhook's signature is valid.
@@ -142,7 +155,7 @@ func newKeys(keys []configs.Key) (*auth.Keys, error) {
 
 func (s *Server) newHTTP(pages http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           s.recovering(s.routes(pages)),
+		Handler:           s.requests.counted(s.recovering(s.routes(pages))),
 		ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout,
 		ReadTimeout:       s.cfg.HTTP.WriteTimeout,
 		WriteTimeout:      s.cfg.HTTP.WriteTimeout,
@@ -159,7 +172,7 @@ func (s *Server) newHTTP(pages http.Handler) *http.Server {
 // says what failed, or what did not end in time.
 func (s *Server) Run(ctx context.Context) error {
 	s.announce()
-	failed := make(chan error, len(s.sockets.http)+1)
+	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+1)
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMedia()
 	media := make(chan struct{})
@@ -178,6 +191,18 @@ func (s *Server) Run(ctx context.Context) error {
 		})
 	}
 
+	if s.admin != nil {
+		defer s.admin.serve(s.sockets.admin, failed)()
+	}
+	if s.certificates != nil {
+		watch, stopWatch := context.WithCancel(ctx)
+		var watching sync.WaitGroup
+		watching.Go(func() { s.certificates.run(watch) })
+		defer watching.Wait()
+		defer stopWatch()
+	}
+	s.life.serving.Store(true)
+
 	var cause error
 	select {
 	case <-ctx.Done():
@@ -191,40 +216,6 @@ func (s *Server) serve(l net.Listener) error {
 		return s.http.ServeTLS(l, "", "")
 	}
 	return s.http.Serve(l)
-}
-
-// stop ends what Run started, from the outside in.
-func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, serving *sync.WaitGroup) error {
-	s.log.Info("stopping", "timeout", s.cfg.ShutdownTimeout)
-	begin := time.Now()
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
-	defer cancel()
-
-	s.rooms.Shutdown(ctx)
-	var errs []error
-	if err := s.signal.Close(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("close signalling: %w", err))
-	}
-	if err := s.http.Shutdown(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("finish HTTP requests: %w", err), s.http.Close())
-	}
-	serving.Wait()
-	stopMedia()
-	select {
-	case <-media:
-	case <-ctx.Done():
-		select {
-		case <-media:
-		default:
-			errs = append(errs, fmt.Errorf("end media: %w", ctx.Err()))
-		}
-	}
-	if err := s.hooks.Close(ctx); err != nil {
-		errs = append(errs, fmt.Errorf("deliver webhooks: %w", err))
-	}
-	s.closing.Do(func() {})
-	s.log.Info("stopped", "after", time.Since(begin).Round(time.Millisecond))
-	return errors.Join(errs...)
 }
 
 // Close releases what New opened when Run is not called. It is idempotent and

@@ -72,9 +72,17 @@ func development(t *testing.T, environ ...string) *configs.Config {
 
 func start(t *testing.T, cfg *configs.Config) *instance {
 	t.Helper()
+	return startWith(t, cfg, server.Options{})
+}
+
+func startWith(t *testing.T, cfg *configs.Config, opts server.Options) *instance {
+	t.Helper()
 	i := &instance{t: t, log: new(logs), err: make(chan error, 1)}
 	var err error
-	i.Server, err = server.New(cfg, server.Options{Logger: slog.New(slog.NewTextHandler(i.log, &slog.HandlerOptions{Level: cfg.Log.SlogLevel()}))})
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.SlogLevel())
+	opts.Logger, opts.LogLevel = slog.New(slog.NewTextHandler(i.log, &slog.HandlerOptions{Level: level})), level
+	i.Server, err = server.New(cfg, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +247,7 @@ func TestDevCall(t *testing.T) {
 func TestProductionMintsForNobody(t *testing.T) {
 	cfg, err := configs.Load(configs.LoadOptions{Environ: []string{
 		"CARELINE_KEYS=prod: Zk3vQ9wLr8Tn2Xb7Hs5Jd1Fg6Py4Cm0a",
-		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0",
+		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_ADMIN_ADDRESS=", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0",
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -351,6 +359,9 @@ func TestStopTellsClients(t *testing.T) {
 		}
 		if leave.Reason != livekit.DisconnectReason_SERVER_SHUTDOWN {
 			t.Errorf("reason %v", leave.Reason)
+		}
+		if leave.Action != livekit.LeaveRequest_RECONNECT {
+			t.Errorf("action %v: nobody comes back after a restart", leave.Action)
 		}
 		break
 	}

@@ -18,6 +18,8 @@ type sockets struct {
 	http []net.Listener // all on one port
 	udp  []*net.UDPConn // one per address family, all on one port
 	tcp  net.Listener   // nil: no ICE/TCP
+
+	admin []net.Listener // all on one port; none: no admin listener
 }
 
 // openSockets opens what opts does not bring along. On an error everything,
@@ -43,6 +45,11 @@ func (s *sockets) open(cfg *configs.Config) (err error) {
 	for i, l := range s.http {
 		s.http[i] = netutil.LimitListener(l, cfg.HTTP.MaxConnections)
 	}
+	if cfg.Admin.Address != "" {
+		if s.admin, err = listenHTTP(cfg.Admin.Address); err != nil {
+			return fmt.Errorf("admin.address: %w", explain(err))
+		}
+	}
 	if len(s.udp) == 0 {
 		if s.udp, err = listenUDP(cfg.RTC.UDPPort, cfg.RTC.IPv6); err != nil {
 			return fmt.Errorf("rtc.udp_port: %w", explain(err))
@@ -62,6 +69,9 @@ func (s *sockets) open(cfg *configs.Config) (err error) {
 
 func (s *sockets) close() {
 	for _, l := range s.http {
+		_ = l.Close()
+	}
+	for _, l := range s.admin {
 		_ = l.Close()
 	}
 	for _, c := range s.udp {

@@ -7,38 +7,16 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"strings"
 	"time"
-
-	"careline/configs"
 )
 
 // selfSignedFor is how long a self-signed certificate is valid. Browsers
 // refuse ones that are valid for more than 398 days.
 const selfSignedFor = 90 * 24 * time.Hour
-
-// newTLS returns nil when the server speaks plain HTTP.
-func newTLS(cfg configs.TLS, now time.Time) (*tls.Config, error) {
-	var certificate tls.Certificate
-	var err error
-	switch cfg.Mode {
-	case "files":
-		if certificate, err = tls.LoadX509KeyPair(cfg.CertFile, cfg.KeyFile); err != nil {
-			return nil, fmt.Errorf("load certificate of http.tls.cert_file and http.tls.key_file: %w", err)
-		}
-	case "self":
-		if certificate, err = selfSigned(now); err != nil {
-			return nil, fmt.Errorf("make self-signed certificate: %w", err)
-		}
-	default:
-		return nil, nil
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}, nil
-}
 
 // selfSigned makes a certificate for every name and address under which this
 // machine may be opened. It lives in memory only.

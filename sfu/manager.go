@@ -131,8 +131,9 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 }
 
-// Shutdown refuses new joins, tells every client that the server ends and waits for their sessions, at most until ctx ends.
-func (m *Manager) Shutdown(ctx context.Context) {
+// Shutdown refuses new joins, tells every client to reconnect, since whoever stops a server mostly starts it again or has another one,
+// and waits for their sessions. Its error says how many had not ended when ctx did.
+func (m *Manager) Shutdown(ctx context.Context) error {
 	m.endSessions(livekit.DisconnectReason_SERVER_SHUTDOWN)
 	done := make(chan struct{})
 	go func() {
@@ -141,7 +142,9 @@ func (m *Manager) Shutdown(ctx context.Context) {
 	}()
 	select {
 	case <-done:
+		return nil
 	case <-ctx.Done():
+		return fmt.Errorf("%d participants still there: %w", m.Census().Participants, ctx.Err())
 	}
 }
 
@@ -151,7 +154,7 @@ func (m *Manager) endSessions(reason livekit.DisconnectReason) {
 	m.mu.Unlock()
 	for _, room := range m.allRooms() {
 		for _, p := range room.members() {
-			p.post(endCommand{reason: reason, action: livekit.LeaveRequest_DISCONNECT})
+			p.post(endCommand{reason: reason, action: livekit.LeaveRequest_RECONNECT})
 		}
 	}
 }

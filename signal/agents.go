@@ -78,6 +78,13 @@ func newAgents(rooms *sfu.Manager, minter func() *auth.Minter, c clock.Clock, lo
 	}
 }
 
+// census counts workers and their jobs.
+func (a *agents) census() (workers, jobs int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.workers), len(a.jobs)
+}
+
 // Observe implements sfu.Observer. It calls nothing of the engine, whose locks may be held.
 func (a *agents) Observe(e sfu.Event) {
 	a.mu.Lock()

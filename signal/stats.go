@@ -8,7 +8,7 @@ type counters struct {
 	malformed, oversize, overflows, silent, panics     atomic.Int64
 }
 
-// Stats is a snapshot of what the handler counted since its start, Sessions excepted, which is a level.
+// Stats is a snapshot of what the handler counted since its start, levels of now excepted.
 type Stats struct {
 	Sessions       int64 // WebSockets open now
 	Joins          int64
@@ -20,12 +20,17 @@ type Stats struct {
 	Overflows      int64 // WebSockets ended because the client did not read
 	Silent         int64 // WebSockets ended because the client did not answer pings
 	Panics         int64 // WebSockets ended by a mistake of ours
+	AgentWorkers   int64 // connected now
+	AgentJobs      int64 // under way now
 }
 
 // Stats returns the counters of now.
 func (h *Handler) Stats() Stats {
 	c := &h.counters
+	workers, jobs := h.agents.census()
 	return Stats{
+		AgentWorkers:   int64(workers),
+		AgentJobs:      int64(jobs),
 		Sessions:       c.sessions.Load(),
 		Joins:          c.joins.Load(),
 		Resumes:        c.resumes.Load(),

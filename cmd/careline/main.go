@@ -11,6 +11,8 @@ import (
 	"os"
 
 	"github.com/alecthomas/kong"
+
+	"careline/internal/redact"
 )
 
 const (
@@ -60,7 +62,7 @@ func run(args []string, p *process) int {
 		return exitUsage
 	}
 	if err := chosen.Run(); err != nil {
-		fmt.Fprintln(p.stderr, "careline:", err)
+		fmt.Fprintln(p.stderr, "careline:", redact.Text(err.Error()))
 		if _, ok := errors.AsType[usageError](err); ok {
 			return exitUsage
 		}

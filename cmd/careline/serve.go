@@ -6,10 +6,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"careline/configs"
 	"careline/internal/redact"
+	"careline/internal/systemd"
 	"careline/server"
 )
 
@@ -20,8 +22,71 @@ type serveCommand struct {
 }
 
 // Run serves until the process is told to stop; a second signal ends it at
-// once.
+// once. SIGHUP reloads the configuration, except in development, where it
+// comes from a terminal that was closed and ends the process as usual.
 func (c *serveCommand) Run(p *process) error {
+	cfg, err := c.read(p)
+	if err != nil {
+		return err
+	}
+	level := new(slog.LevelVar)
+	level.Set(cfg.Log.SlogLevel())
+	logger := newLogger(cfg.Log.Format, level, p)
+	s, err := server.New(cfg, server.Options{Logger: logger, LogLevel: level, Version: currentVersion()})
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	context.AfterFunc(ctx, cancel) // from then on a signal has its usual effect
+	supervisor := systemd.New(p.environ)
+	context.AfterFunc(ctx, func() { c.tell(supervisor.Stopping(), logger) })
+	if cfg.Development {
+		if err := printLinks(s, p); err != nil {
+			s.Close()
+			return fmt.Errorf("print the links: %w", err)
+		}
+	} else {
+		var reloading sync.WaitGroup
+		defer reloading.Wait()
+		defer cancel()
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+		reloading.Go(func() { c.reload(ctx, p, s, hangups, supervisor, logger) })
+	}
+	c.tell(supervisor.Ready(), logger) // the sockets are open: who connects now is served
+	return s.Run(ctx)
+}
+
+// reload reads the configuration again at each signal until ctx ends.
+func (c *serveCommand) reload(ctx context.Context, p *process, s *server.Server, hangups <-chan os.Signal, supervisor *systemd.Notifier, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangups:
+		}
+		c.tell(supervisor.Reloading(), logger)
+		cfg, err := c.read(p)
+		if err == nil {
+			err = s.Reload(cfg)
+		}
+		if err != nil {
+			logger.Error("the configuration was not reloaded; the old one stays", "error", err)
+		}
+		c.tell(supervisor.Ready(), logger)
+	}
+}
+
+// tell logs that the supervisor could not be told something.
+func (c *serveCommand) tell(err error, logger *slog.Logger) {
+	if err != nil {
+		logger.Warn("the service manager was not told", "error", err)
+	}
+}
+
+func (c *serveCommand) read(p *process) (*configs.Config, error) {
 	var flags []configs.Flag
 	if c.WebDir != "" {
 		flags = append(flags, configs.Flag{Key: "web.dir", Value: c.WebDir, Name: "--web-dir"})
@@ -29,32 +94,15 @@ func (c *serveCommand) Run(p *process) error {
 	if c.LogLevel != "" {
 		flags = append(flags, configs.Flag{Key: "log.level", Value: c.LogLevel, Name: "--log-level"})
 	}
-	cfg, err := c.load(p, flags...)
-	if err != nil {
-		return err
-	}
-	s, err := server.New(cfg, server.Options{Logger: newLogger(cfg.Log, p), Version: currentVersion()})
-	if err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer cancel()
-	context.AfterFunc(ctx, cancel) // from then on a signal has its usual effect
-	if cfg.Development {
-		if err := printLinks(s, p); err != nil {
-			s.Close()
-			return fmt.Errorf("print the links: %w", err)
-		}
-	}
-	return s.Run(ctx)
+	return c.load(p, flags...)
 }
 
-func newLogger(cfg configs.Log, p *process) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.SlogLevel(), ReplaceAttr: redact.Attr}
-	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(p.stderr, options))
+func newLogger(format string, level slog.Leveler, p *process) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return redact.Logger(slog.New(slog.NewJSONHandler(p.stderr, options)))
 	}
-	return slog.New(slog.NewTextHandler(p.stderr, options))
+	return redact.Logger(slog.New(slog.NewTextHandler(p.stderr, options)))
 }
 
 // printLinks writes links to try a call with. They go to standard output and

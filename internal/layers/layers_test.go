@@ -15,7 +15,7 @@ const module = "careline"
 // floors lists the packages of the product from the ground up. A package imports only packages of lower floors; those of one floor
 // know nothing of one another, except inside a package's own folder.
 var floors = [][]string{
-	{"internal/clock", "internal/errs", "internal/names", "internal/redact"},
+	{"internal/clock", "internal/errs", "internal/names", "internal/redact", "internal/systemd"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store", "internal/webhook"},
 	{"sfu"},
@@ -33,6 +33,9 @@ var owners = map[string][]string{
 	"github.com/goccy/go-yaml":     {"configs"},
 	"go.etcd.io/bbolt":             {"internal/store"},
 	"github.com/alecthomas/kong":   {"cmd/careline"},
+
+	"github.com/prometheus/client_golang": {"server"},
+	"golang.org/x/crypto/acme":            {"server"},
 }
 
 // banned modules of livekit/protocol bring servers and loggers of their own.
