@@ -60,6 +60,9 @@ func Default() *Config {
 			TracksPerParticipant: 32,
 			SectionsPerOffer:     256,
 			CandidatesPerSession: 256,
+			JoinsPerAddress:      600,
+			JoinsPerKey:          30_000,
+			BadTokensPerAddress:  60,
 		},
 	}
 }

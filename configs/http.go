@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"path"
 	"strconv"
@@ -44,6 +46,9 @@ type HTTP struct {
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
 	MaxConnections    int           `yaml:"max_connections"`
+
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	AllowedOrigins []string       `yaml:"allowed_origins"`
 }
 
 // TLS says whether that listener speaks TLS, and by which certificate.
@@ -67,7 +72,24 @@ func (h HTTP) Validate() error {
 	p.duration("http.write_timeout", h.WriteTimeout, time.Second, time.Hour)
 	p.duration("http.idle_timeout", h.IdleTimeout, time.Second, time.Hour)
 	p.number("http.max_connections", int64(h.MaxConnections), 1, 1_000_000)
+	p.networks("http.trusted_proxies", h.TrustedProxies)
+	for i, origin := range h.AllowedOrigins {
+		if !isOrigin(origin) {
+			p.add(fmt.Sprintf("http.allowed_origins[%d]", i), origin, "an origin as browsers send it, such as https://desk.example: in lower case, without path and usual port")
+		}
+	}
 	return p.err()
+}
+
+// isOrigin tells whether s is a web origin (RFC 6454) in the one form in which
+// browsers send it.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Hostname() == "" || strings.Contains(u.Host, "*") {
+		return false
+	}
+	usual := u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80"
+	return (u.Scheme == "https" || u.Scheme == "http") && !usual && s == strings.ToLower(u.Scheme+"://"+u.Host)
 }
 
 // Validate says which keys are wrong. Whether the files hold a certificate and

@@ -160,3 +160,33 @@ func TestSecretsAreNotShown(t *testing.T) {
 		}
 	}
 }
+
+func TestOrigins(t *testing.T) {
+	for s, want := range map[string]bool{
+		"https://desk.example":        true,
+		"http://localhost:3000":       true,
+		"https://[2001:db8::1]:8443":  true,
+		"https://desk.example:443":    false,
+		"http://desk.example:80":      false,
+		"https://Desk.example":        false,
+		"https://desk.example/":       false,
+		"https://desk.example/a":      false,
+		"https://desk.example?a":      false,
+		"https://desk.example#":       false,
+		"https://a@desk.example":      false,
+		"https://*.desk.example":      false,
+		"https://":                    false,
+		"https://:443":                false,
+		"desk.example":                false,
+		"ftp://desk.example":          false,
+		"null":                        false,
+		"":                            false,
+		"https://desk.example ":       false,
+		"https://desk.example\x00":    false,
+		"https://desk.example, other": false,
+	} {
+		if isOrigin(s) != want {
+			t.Errorf("%q: %v", s, !want)
+		}
+	}
+}

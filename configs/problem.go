@@ -3,6 +3,7 @@ package configs
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 	"unicode"
@@ -79,6 +80,14 @@ func (p *problems) number(key string, n, least, most int64) {
 func (p *problems) port(key string, n int) {
 	if n < 0 || n > 65535 {
 		p.add(key, n, "a port from 0 to 65535")
+	}
+}
+
+func (p *problems) networks(key string, prefixes []netip.Prefix) {
+	for n, prefix := range prefixes {
+		if !prefix.IsValid() || prefix != prefix.Masked() {
+			p.add(fmt.Sprintf("%s[%d]", key, n), prefix.String(), "a network such as "+prefix.Masked().String()+", without host bits")
+		}
 	}
 }
 

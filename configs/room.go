@@ -30,6 +30,9 @@ type Limits struct {
 	TracksPerParticipant int  `yaml:"tracks_per_participant"`
 	SectionsPerOffer     int  `yaml:"sections_per_offer"`
 	CandidatesPerSession int  `yaml:"candidates_per_session"`
+	JoinsPerAddress      int  `yaml:"joins_per_address"`
+	JoinsPerKey          int  `yaml:"joins_per_key"`
+	BadTokensPerAddress  int  `yaml:"bad_tokens_per_address"`
 }
 
 // Validate says which keys are wrong.
@@ -40,5 +43,8 @@ func (l Limits) Validate() error {
 	p.number("limits.tracks_per_participant", int64(l.TracksPerParticipant), 1, 1000)
 	p.number("limits.sections_per_offer", int64(l.SectionsPerOffer), 4, 4000)
 	p.number("limits.candidates_per_session", int64(l.CandidatesPerSession), 8, 10000)
+	p.number("limits.joins_per_address", int64(l.JoinsPerAddress), 0, 1_000_000)
+	p.number("limits.joins_per_key", int64(l.JoinsPerKey), 0, 1_000_000)
+	p.number("limits.bad_tokens_per_address", int64(l.BadTokensPerAddress), 0, 1_000_000)
 	return p.err()
 }

@@ -111,11 +111,7 @@ func (i Interfaces) Validate() error {
 func (a Addresses) Validate() error {
 	var p problems
 	for key, prefixes := range map[string][]netip.Prefix{"include": a.Include, "exclude": a.Exclude} {
-		for n, prefix := range prefixes {
-			if !prefix.IsValid() || prefix != prefix.Masked() {
-				p.add(fmt.Sprintf("rtc.addresses.%s[%d]", key, n), prefix.String(), "a network such as "+prefix.Masked().String()+", without host bits")
-			}
-		}
+		p.networks("rtc.addresses."+key, prefixes)
 	}
 	return p.err()
 }

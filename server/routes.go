@@ -35,6 +35,10 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 			s.readyz(w, r)
 		case signal.Serves(p):
 			s.signal.ServeHTTP(w, r)
+		case p == sessionPath:
+			s.serveSession(w, r)
+		case p == revocationPath:
+			s.serveRevocations(w, r)
 		case p == "/dev/call" && calls != nil:
 			calls.ServeHTTP(w, r)
 		default:

@@ -57,6 +57,7 @@ type Server struct {
 	sockets *sockets
 	tls     *tls.Config // nil: plain HTTP
 	auth    *auth.Authenticator
+	revoked *auth.RevocationList
 	rooms   *sfu.Manager
 	signal  *signal.Handler
 	hooks   *webhook.Notifier
@@ -123,6 +124,9 @@ func (s *Server) build(opts Options) (err error) {
 		Version:    opts.Version,
 		Region:     s.cfg.Region,
 		MaxMessage: int64(s.cfg.Limits.Message),
+
+		JoinsPerAddress: s.cfg.Limits.JoinsPerAddress,
+		JoinsPerKey:     s.cfg.Limits.JoinsPerKey,
 	})
 	s.hooks = webhook.New(webhook.Config{
 		URLs:   s.cfg.Webhooks.URLs,

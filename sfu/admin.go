@@ -146,11 +146,11 @@ func (m *Manager) RemoveParticipant(ctx context.Context, name, identity string) 
 	return p.waitGone(ctx)
 }
 
-// RemoveRevoked ends the sessions that were let in by an API key that is not known any more.
-func (m *Manager) RemoveRevoked(known func(apiKey string) bool) {
+// RemoveRevoked ends the sessions that were let in by what does not hold any more.
+func (m *Manager) RemoveRevoked(holds func(Credential) bool) {
 	for _, room := range m.allRooms() {
 		for _, p := range room.members() {
-			if !known(p.request.APIKey) {
+			if !holds(p.request.Credential) {
 				p.post(endCommand{reason: livekit.DisconnectReason_PARTICIPANT_REMOVED, action: livekit.LeaveRequest_DISCONNECT})
 			}
 		}

@@ -16,7 +16,7 @@ import (
 type JoinRequest struct {
 	Room, Identity, Name, Metadata string
 	Attributes                     map[string]string
-	APIKey                         string // whose signature let the client in
+	Credential                     Credential
 	Kind                           livekit.ParticipantInfo_Kind
 	Permission                     *livekit.ParticipantPermission
 	RoomConfig                     *livekit.RoomConfiguration
@@ -30,6 +30,13 @@ type JoinRequest struct {
 	Offer                          string // the publisher offer of a single-connection join, "" if none
 	OfferID                        uint32
 	AddTracks                      []*livekit.AddTrackRequest
+}
+
+// Credential is what let a client in, so that it can be taken back.
+type Credential struct {
+	APIKey   string // whose signature
+	TokenID  string // may be empty
+	Identity string // of the token; a second connection of it has a longer one
 }
 
 // ResumeRequest names the session that a client wants to go on with. ParticipantSID is its proof.

@@ -61,7 +61,7 @@ func (h *Handler) read(r *http.Request, needsJoinRequest, strict bool) (*entry, 
 		return nil, err
 	}
 	e.claims = claims
-	e.join.APIKey = claims.APIKey
+	e.join.Credential = sfu.Credential{APIKey: claims.APIKey, TokenID: claims.ID, Identity: claims.Identity}
 	e.join.Client = completeClient(e.join.Client, r.UserAgent())
 	return e, e.allow()
 }

@@ -84,11 +84,11 @@ func (r *fakeRooms) Resume(q sfu.ResumeRequest) (participant, *sfu.ResumeResult,
 	return p, &sfu.ResumeResult{LastMessageSeq: 7}, nil
 }
 
-func (r *fakeRooms) RemoveRevoked(known func(string) bool) {
+func (r *fakeRooms) RemoveRevoked(holds func(sfu.Credential) bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, j := range r.joins {
-		if !known(j.APIKey) {
+		if !holds(j.Credential) {
 			r.sessions["PA_"+j.Identity].record(left{livekit.DisconnectReason_PARTICIPANT_REMOVED})
 		}
 	}

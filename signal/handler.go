@@ -32,6 +32,10 @@ type Config struct {
 	Version    string       // of this server; clients show it when they debug
 	Region     string       // told to clients
 	MaxMessage int64        // longest frame taken from a client, in bytes; 0: DefaultMaxMessage
+
+	// Joins and resumes in a minute; 0: any number.
+	JoinsPerAddress int
+	JoinsPerKey     int
 }
 
 // Handler serves LiveKit's protocol: clients, agent workers and server APIs.
@@ -40,6 +44,7 @@ type Handler struct {
 	cfg      Config
 	rooms    rooms
 	upgrader websocket.Upgrader
+	admit    admission
 	agents   *agents
 	api      *api
 
@@ -86,6 +91,7 @@ func newHandler(cfg Config, r rooms) *Handler {
 		sessions: make(map[*Session]struct{}),
 		current:  make(map[participant]*Session),
 	}
+	h.admit = newAdmission(cfg)
 	h.minter.Store(auth.NewMinter(cfg.Keys, cfg.Clock))
 	h.agents = newAgents(cfg.Rooms, h.minter.Load, cfg.Clock, cfg.Logger)
 	h.api = newAPI(h, cfg.Rooms, h.agents)
@@ -166,6 +172,9 @@ func (h *Handler) connect(w http.ResponseWriter, r *http.Request, v1 bool) {
 	}
 	defer h.requests.Done()
 	e, err := h.read(r, v1, false)
+	if err == nil {
+		err = h.admit.check(r, e.claims)
+	}
 	if err != nil {
 		h.refuse(w, err)
 		return

@@ -18,8 +18,8 @@ type rooms interface {
 	Join(context.Context, sfu.JoinRequest) (participant, *sfu.JoinResult, error)
 	// Resume finds the participant of an interrupted session; an error of kind NotFound says that there is none to resume.
 	Resume(sfu.ResumeRequest) (participant, *sfu.ResumeResult, error)
-	// RemoveRevoked ends the sessions whose API key is not known any more.
-	RemoveRevoked(known func(apiKey string) bool)
+	// RemoveRevoked ends the sessions that were let in by what does not hold any more.
+	RemoveRevoked(holds func(sfu.Credential) bool)
 }
 
 // participant is *sfu.Participant as requests see it. No method blocks.

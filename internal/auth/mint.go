@@ -33,6 +33,7 @@ var mintedHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","
 type minted struct {
 	Issuer    string `json:"iss"`
 	Subject   string `json:"sub,omitempty"`
+	ID        string `json:"jti,omitempty"`
 	IssuedAt  int64  `json:"iat"`
 	NotBefore int64  `json:"nbf"`
 	Expires   int64  `json:"exp"`
@@ -43,11 +44,11 @@ type minted struct {
 // now for ttl (whole seconds, at least one). It does not change grants. A
 // token longer than MaxTokenLength, which Verify would refuse, is an error.
 func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Duration) (string, error) {
-	return m.mint(apiKey, grants, m.clock.Now(), ttl)
+	return m.mint(apiKey, "", grants, m.clock.Now(), ttl)
 }
 
 // mint makes a token that was first valid at since.
-func (m *Minter) mint(apiKey string, grants *lkauth.ClaimGrants, since time.Time, ttl time.Duration) (string, error) {
+func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, since time.Time, ttl time.Duration) (string, error) {
 	secret, known := m.keys.secrets[apiKey]
 	if !known {
 		return "", fmt.Errorf("mint a token: API key %q is not configured", apiKey)
@@ -59,6 +60,7 @@ func (m *Minter) mint(apiKey string, grants *lkauth.ClaimGrants, since time.Time
 	claims, err := json.Marshal(minted{
 		Issuer:      apiKey,
 		Subject:     grants.Identity,
+		ID:          id,
 		IssuedAt:    now,
 		NotBefore:   since.Unix(),
 		Expires:     now + int64(ttl/time.Second),
@@ -83,7 +85,7 @@ func (m *Minter) mint(apiKey string, grants *lkauth.ClaimGrants, since time.Time
 // as long as the server allows.
 var ErrLifetimeOver = errors.New("refresh a token: its longest lifetime is over")
 
-// Refresh returns a token that says what c says, valid for as long as c still
+// Refresh returns a token that says what c says, its id included, valid for as long as c still
 // is but at least ten minutes. Refreshed tokens keep the moment from which the
 // first one was valid; limit is how long after that the last one may be valid,
 // 0 is no limit. Set c.Grants first to hand on changed grants.
@@ -99,5 +101,5 @@ func (m *Minter) Refresh(c *Claims, limit time.Duration) (string, error) {
 			return "", ErrLifetimeOver
 		}
 	}
-	return m.mint(c.APIKey, c.Grants, since, ttl)
+	return m.mint(c.APIKey, c.ID, c.Grants, since, ttl)
 }

@@ -1,26 +1,14 @@
 package auth
 
 import (
-	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 )
 
-// Origins are web origins (RFC 6454) such as https://desk.example, as
-// ParseOrigin returns them.
+// Origins are web origins (RFC 6454) such as https://desk.example, in the form
+// in which browsers send them.
 type Origins []string
-
-// ParseOrigin returns an origin in the one form in which browsers send it.
-func ParseOrigin(s string) (string, error) {
-	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||
-		u.Path != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.HasSuffix(s, "#") || strings.Contains(u.Host, "*") {
-		return "", fmt.Errorf("%q is no origin", s)
-	}
-	return u.Scheme + "://" + withoutDefaultPort(u.Scheme, strings.ToLower(u.Host)), nil
-}
 
 func withoutDefaultPort(scheme, host string) string {
 	if scheme == "https" {
