@@ -7,11 +7,14 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG VERSION=container
-RUN make build VERSION=$VERSION
+RUN make build VERSION=$VERSION && mkdir /empty
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /src/bin/careline /careline
+COPY --from=build --chown=65532:65532 /empty /data
+ENV CARELINE_DATA_DIR=/data
+VOLUME /data
 USER 65532:65532
 EXPOSE 7880/tcp 7881/tcp 7882/udp
 ENTRYPOINT ["/careline"]

@@ -14,6 +14,7 @@ import "time"
 type Config struct {
 	Development     bool          `yaml:"development"`
 	Region          string        `yaml:"region"`
+	DataDir         string        `yaml:"data_dir"`
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
 	Keys            []Key         `yaml:"keys"`
 	Tokens          Tokens        `yaml:"tokens"`
@@ -34,6 +35,7 @@ type Config struct {
 // key, so it does not validate.
 func Default() *Config {
 	return &Config{
+		DataDir:         "data",
 		ShutdownTimeout: 10 * time.Second,
 		Tokens:          Tokens{MaxLifetime: 24 * time.Hour},
 		Log:             Log{Level: "info", Format: "text"},
@@ -72,6 +74,10 @@ func (c *Config) Validate() error {
 	var p problems
 	p.duration("shutdown_timeout", c.ShutdownTimeout, time.Second, 10*time.Minute)
 	p.plain("region", c.Region)
+	p.plain("data_dir", c.DataDir)
+	if c.DataDir == "" && !c.Development {
+		p.add("data_dir", c.DataDir, "a folder")
+	}
 	p.join(validateKeys(c.Keys, c.Development))
 	p.join(c.Tokens.Validate())
 	p.join(c.Log.Validate())

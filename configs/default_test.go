@@ -72,6 +72,7 @@ func everyVariable(t *testing.T) []string {
 	values := map[string]string{
 		"development":                   "true",
 		"region":                        "north",
+		"data_dir":                      "/var/lib/careline",
 		"shutdown_timeout":              "7s",
 		"keys":                          "one: " + goodSecret + ", two: " + goodSecret + "2",
 		"tokens.max_lifetime":           "2h",

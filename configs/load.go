@@ -107,6 +107,9 @@ func (r *reader) develop(c *Config) {
 	if !set("admin.address") {
 		c.Admin.Address = "" // several servers on one machine are common here
 	}
+	if !set("data_dir") {
+		c.DataDir = ""
+	}
 	// The key is known to everybody: without TLS, which a phone needs to open
 	// its camera anyway, nobody but this machine has business here.
 	if !set("http.address") && c.HTTP.TLS.Mode == "off" {

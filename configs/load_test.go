@@ -58,16 +58,16 @@ func TestDevelopment(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !c.Development || len(c.Keys) != 1 || c.Keys[0].ID != "devkey" || c.Keys[0].Secret.Reveal() != "secret" ||
-		!c.RTC.LoopbackCandidates || c.HTTP.Address != "localhost:7880" {
+		!c.RTC.LoopbackCandidates || c.HTTP.Address != "localhost:7880" || c.DataDir != "" {
 		t.Errorf("%+v", c)
 	}
 	c, err = Load(LoadOptions{Dev: true, Environ: []string{
-		"CARELINE_KEYS=mine: short", "CARELINE_RTC_LOOPBACK_CANDIDATES=false", "CARELINE_HTTP_ADDRESS=:1",
+		"CARELINE_KEYS=mine: short", "CARELINE_RTC_LOOPBACK_CANDIDATES=false", "CARELINE_HTTP_ADDRESS=:1", "CARELINE_DATA_DIR=kept",
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Keys) != 1 || c.Keys[0].ID != "mine" || c.RTC.LoopbackCandidates || c.HTTP.Address != ":1" {
+	if len(c.Keys) != 1 || c.Keys[0].ID != "mine" || c.RTC.LoopbackCandidates || c.HTTP.Address != ":1" || c.DataDir != "kept" {
 		t.Errorf("what was set must stay: %+v", c)
 	}
 	c, err = Load(LoadOptions{Dev: true, Environ: []string{"CARELINE_HTTP_TLS_MODE=self"}})

@@ -50,6 +50,7 @@ func TestProblems(t *testing.T) {
 		{"limits: {joins_per_address: -1}", `limits.joins_per_address: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{"limits: {joins_per_key: -1}", `limits.joins_per_key: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{"limits: {bad_tokens_per_address: 2000000}", `limits.bad_tokens_per_address: got 2000000, expected a whole number from 0 to 1000000 (FILE:2)`},
+		{`data_dir: ""`, `data_dir: got "", expected a folder (FILE:2)`},
 		{"shutdown_timeout: 1h", `shutdown_timeout: got 1h0m0s, expected a duration from 1s to 10m0s (FILE:2)`},
 		{"shutdown_timeout: -1s", `shutdown_timeout: got -1s, expected a duration from 1s to 10m0s (FILE:2)`},
 		{"room: {empty_timeout: 0s}", `room.empty_timeout: got 0s, expected a duration from 1s to 168h0m0s (FILE:2)`},

@@ -27,6 +27,14 @@ var meanings = map[string]string{
 	"media_duplicates_total":         "Sessions ended because their identity joined again.",
 	"media_timeouts_total":           "Participants ended because their media never connected or never came back.",
 
+	"store_commits_total":             "Transactions on disk.",
+	"store_operations_total":          "Operations in them.",
+	"store_failed_total":              "Operations that failed by themselves, such as an insert of what is there.",
+	"store_withdrawn_total":           "Operations whose caller was gone before they began.",
+	"store_waiting":                   "Operations that wait now.",
+	"store_commit_microseconds_total": "Time that the transactions took together, their operations included.",
+	"store_file_bytes":                "Size of the store's file.",
+
 	"udp_datagrams_total":         "Datagrams sent on the media port.",
 	"udp_bytes_total":             "UDP payload sent, in bytes.",
 	"udp_batches_total":           "Batches handed to the kernel.",

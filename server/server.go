@@ -54,6 +54,7 @@ type Server struct {
 	log     *slog.Logger
 	level   *slog.LevelVar // nil: not ours to set
 	clock   clock.Clock
+	storage *storage
 	sockets *sockets
 	tls     *tls.Config // nil: plain HTTP
 	auth    *auth.Authenticator
@@ -99,6 +100,10 @@ func New(cfg *configs.Config, opts Options) (*Server, error) {
 
 // build makes the parts in the order in which they need one another.
 func (s *Server) build(opts Options) (err error) {
+	if s.storage, err = openStorage(s.cfg, opts); err != nil {
+		return err
+	}
+	s.checks = append(s.checks, check{"the store cannot write", func() bool { return s.storage.db.Err() != nil }})
 	if s.sockets, err = openSockets(s.cfg, opts); err != nil {
 		return err
 	}
@@ -176,7 +181,8 @@ func (s *Server) newHTTP(pages http.Handler) *http.Server {
 // says what failed, or what did not end in time.
 func (s *Server) Run(ctx context.Context) error {
 	s.announce()
-	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+1)
+	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+2)
+	s.storage.run(failed)
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMedia()
 	media := make(chan struct{})
@@ -238,6 +244,11 @@ func (s *Server) Close() {
 		}
 		if s.sockets != nil {
 			s.sockets.close()
+		}
+		if s.storage != nil {
+			if err := s.storage.close(); err != nil {
+				s.log.Warn("the store did not close", "error", err)
+			}
 		}
 	})
 }

@@ -41,6 +41,7 @@ func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, servi
 			return nil
 		}},
 		{"deliver webhooks", func() error { return s.hooks.Close(soft) }},
+		{"close the store", s.storage.close}, // last: nobody writes any more
 	} {
 		if err := within(hard, step.do); err != nil {
 			s.log.Warn("cut at the end of shutdown_timeout", "doing", step.doing, "error", err)

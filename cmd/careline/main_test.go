@@ -83,7 +83,7 @@ func write(t *testing.T, content string) string {
 func TestCommands(t *testing.T) {
 	good := write(t, "keys: [{id: booking, secret: "+secret+"}]\n")
 	bad := write(t, "keys: [{id: booking, secret: short}]\nrtc:\n  udp_port: 70000\n  udp_prot: 1\n")
-	prod := []string{"CARELINE_KEYS=booking: " + secret}
+	prod := []string{"CARELINE_KEYS=booking: " + secret, "CARELINE_DATA_DIR=" + t.TempDir()}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

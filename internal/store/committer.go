@@ -213,25 +213,25 @@ func (db *DB) probe() {
 
 // counters count what the committer does.
 type counters struct {
-	commits, operations, failed, withdrawn atomic.Uint64
-	nanoseconds                            atomic.Int64
+	commits, operations, failed, withdrawn, microseconds atomic.Uint64
 }
 
 func (c *counters) committed(operations int, took time.Duration) {
 	c.commits.Add(1)
 	c.operations.Add(uint64(operations))
-	c.nanoseconds.Add(int64(took))
+	c.microseconds.Add(uint64(took.Microseconds()))
 }
 
 // Stats is a reading of what a store counted.
 type Stats struct {
-	Commits    uint64        // transactions on disk
-	Operations uint64        // in them
-	Failed     uint64        // operations whose function failed
-	Withdrawn  uint64        // operations whose context ended while they waited
-	Waiting    int           // operations that wait now
-	CommitTime time.Duration // that the commits took together, their operations included
+	Commits    uint64 // transactions on disk
+	Operations uint64 // in them
+	Failed     uint64 // operations whose function failed
+	Withdrawn  uint64 // operations whose context ended while they waited
+	Waiting    int    // operations that wait now
 	FileBytes  int64
+
+	CommitMicroseconds uint64 // that the commits took together, their operations included
 }
 
 // Stats reads the counters.
@@ -242,7 +242,8 @@ func (db *DB) Stats() Stats {
 		Failed:     db.counters.failed.Load(),
 		Withdrawn:  db.counters.withdrawn.Load(),
 		Waiting:    len(db.queue),
-		CommitTime: time.Duration(db.counters.nanoseconds.Load()),
 		FileBytes:  db.engine.size(),
+
+		CommitMicroseconds: db.counters.microseconds.Load(),
 	}
 }

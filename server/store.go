@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"careline/configs"
+	"careline/internal/clock"
+	"careline/internal/store"
+)
+
+// migrations bring what older versions wrote to what this one expects: see store.Migration. New ones come last.
+func migrations() []store.Migration { return nil }
+
+// storage is the store and the folder that it is in.
+type storage struct {
+	db        *store.DB
+	temporary string // the folder, if it goes with the server
+}
+
+// openStorage opens what must survive. A development server that was given no folder keeps it in one of its own, until it ends.
+func openStorage(cfg *configs.Config, opts Options) (_ *storage, err error) {
+	s := new(storage)
+	dir := cfg.DataDir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "careline-"); err != nil {
+			return nil, fmt.Errorf("make a folder for data: %w", err)
+		}
+		s.temporary = dir
+	}
+	s.db, err = OpenStore(dir, opts)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("data_dir: %w", err), s.close())
+	}
+	return s, nil
+}
+
+// storeFile is the store in data_dir.
+const storeFile = "store.db"
+
+// StorePath returns where the store of a data_dir is.
+func StorePath(dir string) string { return filepath.Join(dir, storeFile) }
+
+// OpenStore opens the store of a data_dir, made or migrated if need be, of a server that does not run.
+func OpenStore(dir string, opts Options) (*store.DB, error) {
+	if opts.Clock == nil {
+		opts.Clock = clock.Real{}
+	}
+	return store.Open(store.Options{Path: StorePath(dir), Migrations: migrations(), Logger: opts.Logger, Clock: opts.Clock})
+}
+
+// run starts the store's committer, which close ends: after everybody who writes.
+func (s *storage) run(failed chan<- error) {
+	go func() {
+		if err := s.db.Run(context.Background()); err != nil {
+			failed <- err
+		}
+	}()
+}
+
+// close is idempotent.
+func (s *storage) close() error {
+	var err error
+	if s.db != nil {
+		err = s.db.Close()
+	}
+	if s.temporary != "" {
+		err = errors.Join(err, os.RemoveAll(s.temporary))
+	}
+	return err
+}
+
+// Store returns what must survive. It takes writes while Run runs.
+func (s *Server) Store() *store.DB { return s.storage.db }
