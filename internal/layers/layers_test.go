@@ -19,7 +19,8 @@ var floors = [][]string{
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store", "internal/webhook"},
 	{"sfu"},
-	{"signal"},
+	{"call"},
+	{"api", "signal"},
 	{"server"},
 	{"cmd/careline"},
 }
@@ -36,6 +37,7 @@ var owners = map[string][]string{
 
 	"github.com/prometheus/client_golang": {"server"},
 	"golang.org/x/crypto/acme":            {"server"},
+	"github.com/danielgtaylor/huma/v2":    {"api"},
 }
 
 // banned modules of livekit/protocol bring servers and loggers of their own.

@@ -1,0 +1,172 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	lkauth "github.com/livekit/protocol/auth"
+
+	"careline/call"
+	"careline/internal/auth"
+	"careline/internal/errs"
+)
+
+// Permission is what an operation asks of who calls it. LiveKit's grants map onto permissions; an API key, which can sign any grant, is the
+// service role.
+type Permission struct {
+	Name  string // as documented
+	About string
+	grant func(*lkauth.VideoGrant) bool // nil: no grant gives it anywhere
+	role  *call.Ability                 // by the role in the call of the path; nil: no role gives it
+	open  bool                          // for everybody, without a token
+}
+
+func ability(a call.Ability) *call.Ability { return &a }
+
+// The permissions.
+var (
+	Public     = Permission{Name: "public", About: "Needs no token.", open: true}
+	CallCreate = Permission{Name: "call:create", About: "Grant roomCreate.", grant: func(g *lkauth.VideoGrant) bool { return g.RoomCreate }}
+	CallsList  = Permission{Name: "call:list", About: "Grant roomList.", grant: func(g *lkauth.VideoGrant) bool { return g.RoomList }}
+	CallRead   = Permission{Name: "call:read", About: "Grant roomList or roomCreate, or a place in the call (roomJoin for it, or roomAdmin).",
+		grant: func(g *lkauth.VideoGrant) bool { return g.RoomList || g.RoomCreate }, role: ability(call.Read)}
+	CallReadAll = Permission{Name: "call:read-all", About: "Grant roomList or roomCreate, roomAdmin for the call, or the role of host or operator in it.",
+		grant: func(g *lkauth.VideoGrant) bool { return g.RoomList || g.RoomCreate }, role: ability(call.ReadAll)}
+	CallModerate = Permission{Name: "call:moderate", About: "Grant roomCreate, roomAdmin for the call, or the role of host or operator in it.",
+		grant: func(g *lkauth.VideoGrant) bool { return g.RoomCreate }, role: ability(call.Moderate)}
+	CallManage = Permission{Name: "call:manage", About: "Grant roomCreate, roomAdmin for the call, or the role of host in it.",
+		grant: func(g *lkauth.VideoGrant) bool { return g.RoomCreate }, role: ability(call.Manage)}
+	CallEnd = Permission{Name: "call:end", About: "Grant roomCreate, roomAdmin for the call, or the role of host or party in it.",
+		grant: func(g *lkauth.VideoGrant) bool { return g.RoomCreate }, role: ability(call.End)}
+	CallTake = Permission{Name: "call:take-part", About: "A place in the call: a token with roomJoin for it.", role: ability(call.Read)}
+)
+
+// Caller is who asks.
+type Caller struct {
+	Claims   *auth.Claims
+	Identity string
+	Service  bool      // it has the permission by a grant, not by a role in the call
+	Role     call.Role // in the call of the path, empty without one
+}
+
+// By is the caller as records name it.
+func (c *Caller) By() string {
+	if c.Identity != "" {
+		return c.Identity
+	}
+	return "key " + c.Claims.APIKey
+}
+
+// May tells whether the caller has an ability in the call of the path.
+func (c *Caller) May(a call.Ability) bool { return c.Service || c.Role.May(a) }
+
+type callerKey struct{}
+
+func callerOf(ctx context.Context) *Caller {
+	c, _ := ctx.Value(callerKey{}).(*Caller)
+	return c
+}
+
+// guard lets requests with a permission through. It runs before the request's body is read, so that who may not ask learns nothing from it.
+func (a *API) guard(need Permission) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if need.open {
+			next(ctx)
+			return
+		}
+		claims, err := claimsOf(ctx.Context())
+		if err != nil {
+			ctx.SetHeader("WWW-Authenticate", "Bearer")
+			a.refuse(ctx, newProblem(http.StatusUnauthorized, err.Error()))
+			return
+		}
+		caller, err := a.allow(ctx.Context(), claims, need, ctx.Param("callId"))
+		if err != nil {
+			p := asProblem(err)
+			if p.Status == http.StatusInternalServerError {
+				a.log.Error("look at who asks", "operation", ctx.Operation().OperationID, "error", err)
+			}
+			a.refuse(ctx, p)
+			return
+		}
+		next(huma.WithValue(ctx, callerKey{}, caller))
+	}
+}
+
+func (a *API) refuse(ctx huma.Context, p *Problem) {
+	ctx.SetHeader("Content-Type", problemType)
+	ctx.SetHeader("Cache-Control", "no-store")
+	ctx.SetStatus(p.Status)
+	writeJSON(ctx.BodyWriter(), p)
+}
+
+var errForbidden = errs.New(errs.Denied, "the token does not give this right")
+
+// allow decides. A call that the caller has no part in is as if it were not there.
+func (a *API) allow(ctx context.Context, claims *auth.Claims, need Permission, callID string) (*Caller, error) {
+	c := &Caller{Claims: claims, Identity: claims.Identity}
+	grant := claims.Video
+	if grant == nil {
+		grant = &lkauth.VideoGrant{}
+	}
+	if need.grant != nil && need.grant(grant) {
+		c.Service = true
+		return c, nil
+	}
+	if callID == "" {
+		return nil, errForbidden
+	}
+	switch {
+	case grant.RoomAdmin && grant.Room == callID:
+		c.Role = call.Host
+		if need.Name == CallTake.Name && !grant.RoomJoin {
+			return nil, errForbidden
+		}
+	case grant.RoomJoin && grant.Room == callID && c.Identity != "":
+		switch p, err := a.calls.Participant(ctx, callID, c.Identity); {
+		case err == nil && p.Standing == call.Waiting:
+			return nil, call.ErrWaiting
+		case err == nil:
+			c.Role = p.Role
+		case errors.Is(err, call.ErrNoParticipant):
+			if c.Role, err = a.strangerIn(ctx, callID); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, err
+		}
+		if banned, err := a.calls.Banned(ctx, callID, c.Identity); err != nil || banned {
+			return nil, orNoCall(err)
+		}
+	default:
+		return nil, call.ErrNoCall
+	}
+	if need.role == nil || !c.Role.May(*need.role) {
+		return nil, errForbidden
+	}
+	return c, nil
+}
+
+func orNoCall(err error) error {
+	if err == nil {
+		return call.ErrNoCall
+	}
+	return err
+}
+
+// strangerIn is the role of somebody with a token for the call whom nobody named.
+func (a *API) strangerIn(ctx context.Context, callID string) (call.Role, error) {
+	c, err := a.calls.Get(ctx, callID)
+	if err != nil {
+		return "", err
+	}
+	if c.Kind == call.Direct {
+		return "", call.ErrNoCall
+	}
+	return c.Kind.Stranger(), nil
+}
+
+// allPermissions is what the description lists.
+var allPermissions = []Permission{Public, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake}

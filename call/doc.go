@@ -1,0 +1,13 @@
+// Package call knows kinds of calls: who may join one and as what, who may do what to whom in it, and what is kept of it.
+//
+// A call is a room of the engine under the call's id, with a record in the store that says its kind, its people and their roles. The engine
+// asks the Service at each join (sfu.Admission) and tells it what happened (sfu.Observer), so that locks, bans and roles hold for every client
+// that speaks LiveKit's protocol, and survive a restart. A room that is no call is left alone.
+//
+//	kind.go       kinds, roles, and what each may do
+//	create.go     new calls and their people
+//	admission.go  the decision about a join
+//	manage.go     what hosts do: lock, end, remove, mute, let speak
+//	invite.go     links for guests, the waiting room
+//	legs.go       who was there, from when to when, with what: written behind the engine's events
+package call

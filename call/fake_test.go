@@ -1,0 +1,188 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	lkauth "github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+
+	"careline/internal/clock"
+	"careline/internal/store"
+	"careline/sfu"
+)
+
+// fakeRooms is an engine of which a test says who is inside.
+type fakeRooms struct {
+	mu sync.Mutex
+	// guarded by mu
+	inside  map[string]*livekit.ParticipantInfo // by identity
+	deleted []string
+	removed []string
+	muted   []string
+	sent    []*livekit.SendDataRequest
+}
+
+func (f *fakeRooms) enter(identity string, tracks ...*livekit.TrackInfo) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.inside[identity] = &livekit.ParticipantInfo{
+		Identity: identity, Tracks: tracks, Permission: &livekit.ParticipantPermission{CanSubscribe: true, CanPublishData: true, CanUpdateMetadata: true},
+	}
+}
+
+func (f *fakeRooms) DeleteRoom(_ context.Context, name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deleted = append(f.deleted, name)
+	return sfu.ErrRoomMissing
+}
+
+func (f *fakeRooms) RemoveParticipant(_ context.Context, _, identity string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.removed = append(f.removed, identity)
+	delete(f.inside, identity)
+	return nil
+}
+
+func (f *fakeRooms) GetParticipant(_, identity string) (*livekit.ParticipantInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if p := f.inside[identity]; p != nil {
+		return p, nil
+	}
+	return nil, sfu.ErrNoParticipant
+}
+
+func (f *fakeRooms) MutePublishedTrack(_ context.Context, _, _, trackSID string, _ bool) (*livekit.TrackInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.muted = append(f.muted, trackSID)
+	return &livekit.TrackInfo{Sid: trackSID, Muted: true}, nil
+}
+
+func (f *fakeRooms) UpdateParticipant(_ context.Context, r *livekit.UpdateParticipantRequest) (*livekit.ParticipantInfo, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.inside[r.Identity]
+	if p == nil {
+		return nil, sfu.ErrNoParticipant
+	}
+	if r.Permission != nil {
+		p.Permission = r.Permission
+	}
+	if p.Attributes == nil {
+		p.Attributes = make(map[string]string)
+	}
+	maps.Copy(p.Attributes, r.Attributes)
+	return p, nil
+}
+
+func (f *fakeRooms) SendData(r *livekit.SendDataRequest) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sent = append(f.sent, r)
+	return nil
+}
+
+// bench is a service over a store of its own.
+type bench struct {
+	*Service
+	t     *testing.T
+	rooms *fakeRooms
+	clock *clock.Fake
+	path  string
+	stop  func() // ends the service and closes its store
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{
+		t: t, rooms: &fakeRooms{inside: make(map[string]*livekit.ParticipantInfo)},
+		clock: clock.NewFake(time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)), path: filepath.Join(t.TempDir(), "store.db"),
+	}
+	b.start()
+	t.Cleanup(func() { b.stop() })
+	return b
+}
+
+// start opens the store; called again after stop, it is a restart of the server.
+func (b *bench) start() {
+	b.t.Helper()
+	db, err := store.Open(store.Options{Path: b.path, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Service = New(Config{
+		Store: db, Rooms: b.rooms, Clock: b.clock, Logger: slog.New(slog.DiscardHandler), TokenTTL: 24 * time.Hour,
+		Mint: func(key string, g *lkauth.ClaimGrants, _ time.Duration) (string, error) {
+			return key + ":" + g.Identity, nil
+		},
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	legs, stopLegs := context.WithCancel(context.Background())
+	var running, writing sync.WaitGroup
+	running.Go(func() {
+		if err := db.Run(ctx); err != nil {
+			b.t.Errorf("run the store: %v", err)
+		}
+	})
+	service := b.Service
+	writing.Go(func() { service.Run(legs) })
+	b.stop = sync.OnceFunc(func() {
+		stopLegs()
+		writing.Wait()
+		cancel()
+		running.Wait()
+		if err := db.Close(); err != nil {
+			b.t.Errorf("close the store: %v", err)
+		}
+	})
+}
+
+// join asks as the engine does for somebody whose token allows everything.
+func (b *bench) join(call, identity string) (*sfu.JoinRequest, error) {
+	r := &sfu.JoinRequest{
+		Room: call, Identity: identity,
+		Permission: &livekit.ParticipantPermission{CanSubscribe: true, CanPublish: true, CanPublishData: true, CanUpdateMetadata: true},
+	}
+	return r, b.Admit(r)
+}
+
+// happened tells the service what became of a session.
+func (b *bench) happened(kind sfu.EventKind, call, identity, sid string, reason livekit.DisconnectReason) {
+	role := ""
+	if p, err := b.Participant(context.Background(), call, identity); err == nil {
+		role = string(p.Role)
+	}
+	if role == "" {
+		if r, err := b.join(call, identity); err == nil {
+			role = r.Attributes[RoleAttribute]
+		}
+	}
+	b.Observe(sfu.Event{
+		Kind: kind, At: b.clock.Now(), Room: &livekit.Room{Name: call},
+		Participant: &livekit.ParticipantInfo{
+			Identity: identity, Sid: sid, DisconnectReason: reason, Attributes: map[string]string{RoleAttribute: role},
+		},
+		Client:  &livekit.ClientInfo{Sdk: livekit.ClientInfo_JS, Version: "2.23.0", Os: "linux", Browser: "Chromium"},
+		Quality: livekit.ConnectionQuality_GOOD, Judged: true,
+	})
+}
+
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
