@@ -8,8 +8,8 @@ import (
 	"careline/call"
 )
 
-// callPath is the path of what belongs to a call.
-type callPath struct {
+// CallPath is the path of what belongs to a call.
+type CallPath struct {
 	CallID string `path:"callId" maxLength:"64" doc:"The call's id" example:"call-4zq6mzkq3xkq2ilv5cyrbqtj7a"`
 }
 
@@ -156,7 +156,7 @@ func (a *API) listCalls(ctx context.Context, in *listCallsInput) (*body[CallList
 	return &body[CallList]{out}, nil
 }
 
-func (a *API) getCall(ctx context.Context, in *callPath) (*body[Call], error) {
+func (a *API) getCall(ctx context.Context, in *CallPath) (*body[Call], error) {
 	c, err := a.calls.Get(ctx, in.CallID)
 	return a.shown(&c, err)
 }
@@ -170,7 +170,7 @@ func (a *API) shown(c *call.Call, err error) (*body[Call], error) {
 }
 
 func (a *API) changeCall(ctx context.Context, in *struct {
-	callPath
+	CallPath
 	Body CallChange
 }) (*body[Call], error) {
 	change := call.Change{Title: in.Body.Title, Locked: in.Body.Locked, WaitingRoom: in.Body.WaitingRoom}
@@ -184,7 +184,7 @@ func (a *API) changeCall(ctx context.Context, in *struct {
 }
 
 func (a *API) endCall(ctx context.Context, in *struct {
-	callPath
+	CallPath
 	Body Ending `required:"false"`
 }) (*body[Call], error) {
 	c, err := a.calls.End(ctx, in.CallID, callerOf(ctx).By(), in.Body.Reason)

@@ -73,7 +73,7 @@ func (a *API) registerInvites() {
 }
 
 func (a *API) createInvite(ctx context.Context, in *struct {
-	callPath
+	CallPath
 	Body NewInvite
 }) (*body[NewLink], error) {
 	i, code, err := a.calls.Invite(ctx, in.CallID, call.NewInvite{
@@ -85,7 +85,7 @@ func (a *API) createInvite(ctx context.Context, in *struct {
 	return &body[NewLink]{NewLink{viewInvite(&i), code, a.pageURL(ctx) + "/call#invite=" + code}}, nil
 }
 
-func (a *API) listInvites(ctx context.Context, in *callPath) (*body[InviteList], error) {
+func (a *API) listInvites(ctx context.Context, in *CallPath) (*body[InviteList], error) {
 	list, err := a.calls.Invites(ctx, in.CallID)
 	out := InviteList{Items: make([]Invite, 0, len(list))}
 	for i := range list {
@@ -95,7 +95,7 @@ func (a *API) listInvites(ctx context.Context, in *callPath) (*body[InviteList],
 }
 
 func (a *API) revokeInvite(ctx context.Context, in *struct {
-	callPath
+	CallPath
 	InviteID string `path:"inviteId" maxLength:"64" doc:"The link's id" example:"inv-5kq3xkq2ilv5cyrbqtj7a4zq6m"`
 }) (*empty, error) {
 	return nil, a.calls.Revoke(ctx, in.CallID, in.InviteID)

@@ -8,9 +8,9 @@ import (
 	"careline/internal/errs"
 )
 
-// personPath is the path of somebody in a call.
-type personPath struct {
-	callPath
+// PersonPath is the path of somebody in a call.
+type PersonPath struct {
+	CallPath
 	Identity string `path:"identity" maxLength:"1024" doc:"Of the participant" example:"operator-7"`
 }
 
@@ -100,7 +100,7 @@ func (a *API) registerPeople() {
 }
 
 func (a *API) nameParticipant(ctx context.Context, in *struct {
-	callPath
+	CallPath
 	Body NewPerson
 }) (*body[Joining], error) {
 	j, err := a.calls.Name(ctx, in.CallID, call.Person{Identity: in.Body.Identity, Name: in.Body.Name, Role: in.Body.Role})
@@ -122,7 +122,7 @@ func shownParticipant(p *call.Participant, err error) (*body[Participant], error
 }
 
 func (a *API) listParticipants(ctx context.Context, in *struct {
-	callPath
+	CallPath
 	State  call.Standing `query:"state" enum:"invited,waiting,present,gone" doc:"Only those in this state"`
 	Limit  int           `query:"limit" minimum:"1" maximum:"200" default:"100"`
 	Cursor string        `query:"cursor" maxLength:"2048"`
@@ -158,25 +158,25 @@ func (a *API) listParticipants(ctx context.Context, in *struct {
 	return &body[ParticipantList]{out}, nil
 }
 
-func (a *API) getParticipant(ctx context.Context, in *personPath) (*body[Participant], error) {
+func (a *API) getParticipant(ctx context.Context, in *PersonPath) (*body[Participant], error) {
 	p, err := a.calls.Participant(ctx, in.CallID, in.Identity)
 	return shownParticipant(&p, err)
 }
 
 func (a *API) removeParticipant(ctx context.Context, in *struct {
-	personPath
+	PersonPath
 	Ban bool `query:"ban" doc:"Keep the identity out from now on"`
 }) (*empty, error) {
 	return nil, a.calls.Remove(ctx, in.CallID, in.Identity, callerOf(ctx).By(), in.Ban)
 }
 
-func (a *API) makeToken(ctx context.Context, in *personPath) (*body[Joining], error) {
+func (a *API) makeToken(ctx context.Context, in *PersonPath) (*body[Joining], error) {
 	j, err := a.calls.Token(ctx, in.CallID, in.Identity)
 	return shownJoining(&j, err)
 }
 
 func (a *API) muteParticipant(ctx context.Context, in *struct {
-	personPath
+	PersonPath
 	Body Muting
 }) (*body[Muted], error) {
 	if !in.Body.Audio && !in.Body.Video {
@@ -186,13 +186,13 @@ func (a *API) muteParticipant(ctx context.Context, in *struct {
 	return &body[Muted]{Muted{n}}, err
 }
 
-func (a *API) admitParticipant(ctx context.Context, in *personPath) (*body[Participant], error) {
+func (a *API) admitParticipant(ctx context.Context, in *PersonPath) (*body[Participant], error) {
 	p, err := a.calls.LetIn(ctx, in.CallID, in.Identity)
 	return shownParticipant(&p, err)
 }
 
 func (a *API) letSpeak(ctx context.Context, in *struct {
-	personPath
+	PersonPath
 	Body Voice
 }) (*body[Participant], error) {
 	p, err := a.calls.LetSpeak(ctx, in.CallID, in.Identity, in.Body.MaySpeak)
@@ -200,13 +200,13 @@ func (a *API) letSpeak(ctx context.Context, in *struct {
 }
 
 func (a *API) raiseHand(ctx context.Context, in *struct {
-	callPath
+	CallPath
 	Body Hand
 }) (*body[Hand], error) {
 	return &body[Hand]{in.Body}, a.calls.Hand(ctx, in.CallID, callerOf(ctx).Identity, in.Body.Raised)
 }
 
-func (a *API) listBans(ctx context.Context, in *callPath) (*body[BanList], error) {
+func (a *API) listBans(ctx context.Context, in *CallPath) (*body[BanList], error) {
 	if _, err := a.calls.Get(ctx, in.CallID); err != nil {
 		return nil, err
 	}
@@ -218,6 +218,6 @@ func (a *API) listBans(ctx context.Context, in *callPath) (*body[BanList], error
 	return &body[BanList]{out}, err
 }
 
-func (a *API) liftBan(ctx context.Context, in *personPath) (*empty, error) {
+func (a *API) liftBan(ctx context.Context, in *PersonPath) (*empty, error) {
 	return nil, a.calls.Unban(ctx, in.CallID, in.Identity)
 }

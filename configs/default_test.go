@@ -82,6 +82,7 @@ func everyVariable(t *testing.T) []string {
 		"admin.address":                 "127.0.0.1:99",
 		"http.address":                  "[::1]:1234",
 		"http.path_prefix":              "/calls",
+		"http.public_url":               "https://calls.example",
 		"http.tls.mode":                 "files",
 		"http.tls.cert_file":            cert,
 		"http.tls.key_file":             key,

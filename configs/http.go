@@ -41,6 +41,7 @@ func (l Log) Validate() error {
 type HTTP struct {
 	Address           string        `yaml:"address"`
 	PathPrefix        string        `yaml:"path_prefix"`
+	PublicURL         string        `yaml:"public_url"`
 	TLS               TLS           `yaml:"tls"`
 	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
 	WriteTimeout      time.Duration `yaml:"write_timeout"`
@@ -66,6 +67,9 @@ func (h HTTP) Validate() error {
 	}
 	if h.PathPrefix != "" && (!strings.HasPrefix(h.PathPrefix, "/") || path.Clean(h.PathPrefix) != h.PathPrefix || h.PathPrefix == "/") {
 		p.add("http.path_prefix", h.PathPrefix, "a path such as /calls, without a slash at its end")
+	}
+	if u, err := url.Parse(h.PublicURL); h.PublicURL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil) {
+		p.add("http.public_url", h.PublicURL, "a URL such as https://calls.example")
 	}
 	p.join(h.TLS.Validate())
 	p.duration("http.read_header_timeout", h.ReadHeaderTimeout, 100*time.Millisecond, time.Minute)

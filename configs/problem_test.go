@@ -39,6 +39,7 @@ func TestProblems(t *testing.T) {
 		{"rtc: {tcp_port: 7880}", `rtc.tcp_port: got 7880, expected a port other than that of http.address, since both are TCP (FILE:2)`},
 		{"http: {address: 7880}", `http.address: got "7880", expected host:port, or :port for every address of this machine (FILE:2)`},
 		{"http: {address: 'a:b'}", `http.address: got "a:b", expected host:port, or :port for every address of this machine (FILE:2)`},
+		{"http: {public_url: 'calls.example'}", `http.public_url: got "calls.example", expected a URL such as https://calls.example (FILE:2)`},
 		{"http: {tls: {mode: on}}", `http.tls.mode: got "on", expected one of off, self, files (FILE:2)`},
 		{"http: {tls: {cert_file: /x}}", `http.tls.cert_file: got "/x", expected nothing, since http.tls.mode is not files (FILE:2)`},
 		{"http: {tls: {mode: files, cert_file: /dev/null, key_file: FILE}}", `http.tls.cert_file: got "/dev/null", expected a readable file: it is no regular file (FILE:2)`},

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"careline/api"
 	"careline/signal"
 )
 
@@ -39,6 +40,8 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 			s.serveSession(w, r)
 		case p == revocationPath:
 			s.serveRevocations(w, r)
+		case api.Serves(p):
+			s.serveAPI(w, r)
 		case p == "/dev/call" && calls != nil:
 			calls.ServeHTTP(w, r)
 		default:

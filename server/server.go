@@ -62,6 +62,7 @@ type Server struct {
 	rooms   *sfu.Manager
 	signal  *signal.Handler
 	hooks   *webhook.Notifier
+	calls   *calls
 	http    *http.Server
 	admin   *admin // nil: none
 	panics  counter
@@ -140,6 +141,9 @@ func (s *Server) build(opts Options) (err error) {
 		Clock:  opts.Clock,
 	})
 	s.rooms.Watch(signal.Webhooks{Notifier: s.hooks})
+	if s.calls, err = s.newCalls(opts); err != nil {
+		return fmt.Errorf("prepare calls: %w", err)
+	}
 	pages, err := web.Handler(web.Options{Dir: s.cfg.Web.Dir, Dev: s.cfg.Development, Logger: opts.Logger})
 	if err != nil {
 		return fmt.Errorf("prepare pages: %w", err)
@@ -183,6 +187,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.announce()
 	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+2)
 	s.storage.run(failed)
+	s.calls.run()
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMedia()
 	media := make(chan struct{})

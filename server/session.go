@@ -121,14 +121,14 @@ func (s *Server) allowPage(w http.ResponseWriter, r *http.Request, methods strin
 	if slices.Contains(s.cfg.HTTP.AllowedOrigins, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Credentials", "true")
-		h.Set("Access-Control-Expose-Headers", "Retry-After")
+		h.Set("Access-Control-Expose-Headers", "Retry-After, Idempotent-Replay")
 	}
 	if r.Method != http.MethodOptions {
 		return true
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" {
 		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", strings.Join([]string{"Authorization", "Content-Type", auth.CSRFHeader}, ", "))
+		h.Set("Access-Control-Allow-Headers", strings.Join([]string{"Authorization", "Content-Type", "Idempotency-Key", auth.CSRFHeader}, ", "))
 		h.Set("Access-Control-Max-Age", "3600")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -40,6 +40,7 @@ func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, servi
 			<-media
 			return nil
 		}},
+		{"write who was in calls", s.calls.close},
 		{"deliver webhooks", func() error { return s.hooks.Close(soft) }},
 		{"close the store", s.storage.close}, // last: nobody writes any more
 	} {

@@ -1,0 +1,180 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	lkauth "github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+
+	"careline/call"
+	"careline/internal/auth"
+	"careline/internal/clock"
+	"careline/internal/store"
+	"careline/sfu"
+)
+
+// rig is an API over a real store and a real engine, reached over HTTP.
+type rig struct {
+	*API
+	t      *testing.T
+	url    string
+	minter *auth.Minter
+	calls  *call.Service
+	rooms  *sfu.Manager
+	store  *store.DB
+	clock  *clock.Fake
+	client *http.Client
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	quiet := slog.New(slog.DiscardHandler)
+	r := &rig{t: t, clock: clock.NewFake(time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC))}
+	keys, err := auth.NewKeys(map[string]string{"key": strings.Repeat("s", 32), "other": strings.Repeat("o", 32)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.minter = auth.NewMinter(keys, r.clock)
+	if r.store, err = store.Open(store.Options{Path: filepath.Join(t.TempDir(), "store.db"), Logger: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.rooms, err = sfu.NewManager(sfu.Config{UDPConns: []*net.UDPConn{conn}, Loopback: true, Room: sfu.RoomDefaults{AutoCreate: true}, Logger: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	r.calls = call.New(call.Config{Store: r.store, Rooms: r.rooms, Mint: r.minter.Mint, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
+	r.rooms.SetAdmission(r.calls)
+	r.API, err = New(Config{
+		Auth:  auth.NewAuthenticator(auth.AuthenticatorConfig{Verifier: auth.NewVerifier(keys, r.clock).LimitLifetime(24 * time.Hour), Clock: r.clock}),
+		Calls: r.calls, Store: r.store, Clock: r.clock, Logger: quiet, Version: "test",
+		ICEServers: func() []*livekit.ICEServer {
+			return []*livekit.ICEServer{{Urls: []string{"turn:127.0.0.1:3478"}}}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = r.store.Run(ctx) })
+	running.Go(func() { _ = r.rooms.Run(ctx) })
+	server := httptest.NewServer(r.API)
+	r.url, r.client = server.URL, server.Client()
+	t.Cleanup(func() {
+		server.Close()
+		cancel()
+		running.Wait()
+		if err := r.store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// token is what an application would sign.
+func (r *rig) token(identity string, grant lkauth.VideoGrant) string {
+	r.t.Helper()
+	token, err := r.minter.Mint("key", &lkauth.ClaimGrants{Identity: identity, Video: &grant}, time.Hour)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return token
+}
+
+func (r *rig) service() string {
+	return r.token("", lkauth.VideoGrant{RoomCreate: true, RoomList: true})
+}
+
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a answer) into(t *testing.T, v any) {
+	t.Helper()
+	if err := json.Unmarshal(a.body, v); err != nil {
+		t.Fatalf("%s: %v", a.body, err)
+	}
+}
+
+func (a answer) problem(t *testing.T) Problem {
+	t.Helper()
+	var p Problem
+	if a.header.Get("Content-Type") != problemType {
+		t.Fatalf("no problem: %d %s %s", a.status, a.header.Get("Content-Type"), a.body)
+	}
+	a.into(t, &p)
+	return p
+}
+
+// ask sends a request; v is its body, as JSON unless it is a text already; headers are pairs.
+func (r *rig) ask(method, path, token string, v any, headers ...string) answer {
+	r.t.Helper()
+	var body io.Reader
+	switch v := v.(type) {
+	case nil:
+	case string:
+		body = strings.NewReader(v)
+	default:
+		b, err := json.Marshal(v)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequest(method, r.url+path, body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if v != nil {
+		req.Header.Set("Content-Type", jsonType)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := r.client.Do(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return answer{res.StatusCode, res.Header, b}
+}
+
+// make makes a call and returns it with tokens by identity.
+func (r *rig) make(n NewCall) (Call, map[string]string) {
+	r.t.Helper()
+	a := r.ask(http.MethodPost, "/v1/calls", r.service(), n)
+	if a.status != http.StatusCreated {
+		r.t.Fatalf("%d %s", a.status, a.body)
+	}
+	var made Created
+	a.into(r.t, &made)
+	tokens := make(map[string]string)
+	for _, j := range made.Participants {
+		tokens[j.Participant.Identity] = j.Token
+	}
+	return made.Call, tokens
+}

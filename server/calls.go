@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	lkauth "github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
+
+	"careline/api"
+	"careline/call"
+)
+
+// calls is the part of the server that knows kinds of calls, and what writes down who was in them.
+type calls struct {
+	*call.Service
+	api *api.API
+
+	cancel  context.CancelFunc // nil until run
+	running sync.WaitGroup
+}
+
+// newCalls makes calls and the API over them. The engine asks and tells them from now on.
+func (s *Server) newCalls(opts Options) (*calls, error) {
+	c := &calls{Service: call.New(call.Config{
+		Store:    s.storage.db,
+		Rooms:    s.rooms,
+		Mint:     s.mint,
+		TokenTTL: s.cfg.Tokens.MaxLifetime,
+		Clock:    opts.Clock,
+		Logger:   opts.Logger,
+	})}
+	s.rooms.SetAdmission(c.Service)
+	s.rooms.Watch(c.Service)
+	var err error
+	c.api, err = api.New(api.Config{
+		Auth:       s.auth,
+		Calls:      c.Service,
+		Store:      s.storage.db,
+		ICEServers: func() []*livekit.ICEServer { return nil },
+		PublicURL:  s.cfg.HTTP.PublicURL,
+		Clock:      opts.Clock,
+		Logger:     opts.Logger,
+		Version:    opts.Version,
+	})
+	return c, err
+}
+
+// run begins to write who is in calls.
+func (c *calls) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	c.running.Go(func() { c.Service.Run(ctx) })
+}
+
+// close writes what still waits.
+func (c *calls) close() error {
+	if c.cancel != nil {
+		c.cancel()
+		c.running.Wait()
+	}
+	return nil
+}
+
+// mint makes a token by an API key, by the first one where that key cannot sign or is gone.
+func (s *Server) mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Duration) (string, error) {
+	by := s.signer.Load()
+	token, err := by.minter.Mint(apiKey, grants, ttl)
+	if err != nil && apiKey != by.first {
+		token, err = by.minter.Mint(by.first, grants, ttl)
+	}
+	return token, err
+}
+
+// apiMethods are those of the API, for pages of allowed origins.
+const apiMethods = "GET, POST, PUT, PATCH, DELETE"
+
+func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
+	if s.allowPage(w, r, apiMethods) {
+		s.calls.api.ServeHTTP(w, r)
+	}
+}
