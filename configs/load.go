@@ -132,6 +132,18 @@ func (r *reader) readSecrets(c *Config) {
 			}
 			k.Secret = Secret(secret)
 		}
+		key = fmt.Sprintf("keys[%d].public_key_file", i)
+		switch {
+		case k.PublicKeyFile == "":
+		case k.PublicKey != "":
+			r.problem(r.origins[key], key, "", "only one of public_key and public_key_file")
+		default:
+			public, err := readSecret(k.PublicKeyFile)
+			if err != nil {
+				r.problem(r.origins[key], key, fmt.Sprintf("%q", k.PublicKeyFile), err.Error())
+			}
+			k.PublicKey = public
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ func (c *Config) YAML() ([]byte, error) {
 	shown := *c
 	shown.Keys = make([]Key, len(c.Keys))
 	for i, k := range c.Keys {
-		shown.Keys[i] = Key{ID: k.ID, Secret: Secret(k.Secret.String()), SecretFile: k.SecretFile}
+		shown.Keys[i] = k
+		shown.Keys[i].Secret = Secret(k.Secret.String())
 	}
 	text, err := yaml.MarshalWithOptions(shown, yaml.IndentSequence(true))
 	if err != nil {

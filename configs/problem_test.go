@@ -100,11 +100,47 @@ func TestKeyProblems(t *testing.T) {
 		{"keys: [{id: a, secret_file: " + nowhere + "}]", fmt.Sprintf("keys[0].secret_file: got %q, expected a readable file: no such file or directory", nowhere)},
 		{"keys: [{id: a, secret_file: " + empty + "}]", fmt.Sprintf("keys[0].secret_file: got %q, expected a file that is not empty", empty)},
 		{"keys: [{id: a, secret: " + goodSecret + ", secret_file: " + empty + "}]", "keys[0].secret_file: expected only one of secret and secret_file"},
-		{"keys: [{id: a, key: b}]", "keys[0].key: got an unknown key, expected one of id, secret, secret_file"},
+		{"keys: [{id: a, key: b}]", "keys[0].key: got an unknown key, expected one of id, kid, secret, secret_file, public_key, public_key_file"},
+		{"keys: [{id: a, secret: " + goodSecret + ", public_key: " + goodPublic + "}]", "keys[0].public_key: expected either a secret or a public key"},
+		{"keys: [{id: a, public_key: nonsense}]", "keys[0].public_key: expected a public key of Ed25519 or P-256"},
+		{"keys: [{id: a, public_key: " + rsaPublic + "}]", "keys[0].public_key: expected a public key of Ed25519 or P-256"},
+		{"keys: [{id: a, public_key_file: " + empty + "}]", fmt.Sprintf("keys[0].public_key_file: got %q, expected a file that is not empty", empty)},
+		{"keys: [{id: a, public_key: " + goodPublic + ", public_key_file: " + empty + "}]", "keys[0].public_key_file: expected only one of public_key and public_key_file"},
+		{"keys: [{id: a, kid: x, secret: " + goodSecret + "}, {id: a, secret: " + goodSecret + "}]", `keys[1].id: got "a", expected an id that no other key has, or a kid of its own for each key of this id`},
+		{"keys: [{id: a, kid: x, secret: " + goodSecret + "}, {id: a, kid: x, public_key: " + goodPublic + "}]", `keys[1].id: got "a", expected an id`},
+		{"webhooks: {urls: [https://a.example]}\nkeys: [{id: a, public_key: " + goodPublic + "}]", "webhooks.urls: got 1, expected no URLs, since no key has a secret to sign with"},
+		{"webhooks: {api_key: a}\nkeys: [{id: a, public_key: " + goodPublic + "}]", `webhooks.api_key: got "a", expected the id of one of keys that has a secret`},
 	} {
 		_, err := Load(LoadOptions{File: writeFile(t, "c.yaml", c.keys)})
 		if got := Problems(err); len(got) == 0 || !strings.HasPrefix(got[0].Error(), c.want) {
 			t.Errorf("%q:\n got %v\nwant %s", c.keys, err, c.want)
+		}
+	}
+}
+
+// Two public keys as openssl writes them, without their PEM lines: the first
+// of Ed25519, the second of RSA.
+const (
+	goodPublic = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+	rsaPublic  = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAm4FjIuNhxZ09OY6r+ewgRenzB0izUlpX/Kdk0sreDFUDZR5koDw82lVzNa0VHugKNieB4BucYgFhPqlDi5C1ppKdDfqACxKIntZu4gJge+vR6xYAVj0F5aPKM5CBN1qZtLS2d4fsr6jnaBI54SsXJetoVgAIKStaDxGp3j8c/0TojGZsduykXrUQtj0Y7nBYxpUUE+bVSbzTeOIA4J5Q7Cms6LcyI0iDQ1WQb8NUZT22Q3zERG2/vtEKe752pLnkQTv2ZfpIolqJDdAmdDTrQqGji6/J+KfeoKPhJjEGizUkmQK5OX1/RPQ8aBSOQRT9MtwFF6bFB0mqqpDkPK4CiQIDAQAB"
+)
+
+func TestPublicKeys(t *testing.T) {
+	pem := "-----BEGIN PUBLIC KEY-----\n" + goodPublic + "\n-----END PUBLIC KEY-----\n"
+	file := writeFile(t, "key.pem", pem)
+	for _, text := range []string{
+		"keys: [{id: a, public_key: " + goodPublic + "}]",
+		"keys:\n  - id: a\n    public_key: |\n      " + strings.ReplaceAll(strings.TrimSpace(pem), "\n", "\n      ") + "\n",
+		"keys: [{id: a, public_key_file: " + file + "}]",
+		"keys: [{id: a, kid: old, secret: " + goodSecret + "}, {id: a, kid: new, public_key: " + goodPublic + "}]",
+	} {
+		c, err := Load(LoadOptions{File: writeFile(t, "c.yaml", text)})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if public, err := c.Keys[len(c.Keys)-1].Public(); err != nil || public == nil {
+			t.Errorf("%s: key %v, %v", text, public, err)
 		}
 	}
 }

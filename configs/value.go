@@ -105,7 +105,7 @@ func want(v reflect.Value) string {
 	case *netip.Prefix:
 		return "a network such as 10.0.0.0/8"
 	case *[]Key:
-		return "a list of {id, secret} or {id, secret_file}"
+		return "a list of {id, secret}, {id, secret_file} or {id, public_key_file}"
 	}
 	switch v.Kind() {
 	case reflect.Bool:

@@ -19,9 +19,13 @@ func (w Webhooks) validate(keys []Key) error {
 			p.add("webhooks.urls", text, "URLs that begin with https:// or http://")
 		}
 	}
-	known := func(k Key) bool { return k.ID == w.APIKey }
-	if w.APIKey != "" && !slices.ContainsFunc(keys, known) {
-		p.add("webhooks.api_key", w.APIKey, "the id of one of keys")
+	signs := func(k Key) bool { return k.Secret != "" && (k.ID == w.APIKey || w.APIKey == "") }
+	switch {
+	case slices.ContainsFunc(keys, signs) || len(keys) == 0:
+	case w.APIKey != "":
+		p.add("webhooks.api_key", w.APIKey, "the id of one of keys that has a secret")
+	case len(w.URLs) > 0:
+		p.add("webhooks.urls", len(w.URLs), "no URLs, since no key has a secret to sign with")
 	}
 	return p.err()
 }

@@ -19,7 +19,7 @@ type signer struct {
 }
 
 func (s *Server) setSigner(keys *auth.Keys, cfg *configs.Config) {
-	n := &signer{minter: auth.NewMinter(keys, s.clock), first: cfg.Keys[0].ID, webhooks: cfg.Webhooks.APIKey}
+	n := &signer{minter: auth.NewMinter(keys, s.clock), first: keys.Signer(), webhooks: cfg.Webhooks.APIKey}
 	if n.webhooks == "" {
 		n.webhooks = n.first
 	}
@@ -42,7 +42,7 @@ var reloadable = []string{"keys", "webhooks.api_key", "log.level", "http.tls.cer
 func (s *Server) Reload(cfg *configs.Config) error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	keys, err := newKeys(cfg.Keys)
+	keys, err := NewKeys(cfg.Keys)
 	if err != nil {
 		return fmt.Errorf("reload keys: %w", err)
 	}

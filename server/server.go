@@ -112,7 +112,7 @@ func (s *Server) build(opts Options) (err error) {
 		return err
 	}
 	s.tls = s.certificates.config()
-	keys, err := newKeys(s.cfg.Keys)
+	keys, err := NewKeys(s.cfg.Keys)
 	if err != nil {
 		return err
 	}
@@ -157,14 +157,6 @@ func (s *Server) build(opts Options) (err error) {
 
 // webhookTokenLife is how long a webhook's signature is valid.
 const webhookTokenLife = 5 * time.Minute
-
-func newKeys(keys []configs.Key) (*auth.Keys, error) {
-	secrets := make(map[string]string, len(keys))
-	for _, k := range keys {
-		secrets[k.ID] = k.Secret.Reveal()
-	}
-	return auth.NewKeys(secrets)
-}
 
 func (s *Server) newHTTP(pages http.Handler) *http.Server {
 	return &http.Server{

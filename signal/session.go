@@ -61,6 +61,10 @@ type Session struct {
 	queue       chan *livekit.SignalResponse // full: the WebSocket ends, counted as overflow
 	done        chan struct{}
 
+	// owned by write
+	validFor time.Duration // since started, the newest token
+	expired  bool
+
 	once  sync.Once
 	cause error // set once, before done is closed
 
@@ -80,6 +84,7 @@ func newSession(h *Handler, conn *websocket.Conn, e *entry, p participant) *Sess
 		clock:       h.cfg.Clock,
 		logger:      h.cfg.Logger.With("room", e.join.Room, "identity", e.join.Identity),
 		started:     h.cfg.Clock.Now(),
+		validFor:    e.claims.Expires.Sub(h.cfg.Clock.Now()),
 		queue:       make(chan *livekit.SignalResponse, queueLength),
 		done:        make(chan struct{}),
 	}
@@ -215,6 +220,7 @@ func (s *Session) write() {
 				return
 			}
 		case <-ping.C():
+			s.expire()
 			if err := s.ping(); err != nil {
 				s.end(err)
 				return

@@ -19,8 +19,9 @@ const refreshInterval = 5 * time.Minute
 func (s *Session) refreshToken() *livekit.SignalResponse {
 	claims := *s.claims
 	claims.Grants = s.presentGrants()
-	token, err := s.handler.minter.Load().Refresh(&claims, s.handler.cfg.Auth.MaxLifetime())
-	if errors.Is(err, auth.ErrLifetimeOver) {
+	minter, limit := s.handler.minter.Load(), s.handler.cfg.Auth.MaxLifetime()
+	token, err := minter.Refresh(&claims, limit)
+	if errors.Is(err, auth.ErrLifetimeOver) || errors.Is(err, auth.ErrPublicOnly) {
 		s.logger.Debug("token not refreshed any more", "reason", err)
 		return nil
 	}
@@ -28,6 +29,7 @@ func (s *Session) refreshToken() *livekit.SignalResponse {
 		s.logger.Warn("a token could not be refreshed", "error", err)
 		return nil
 	}
+	s.validFor = s.clock.Now().Sub(s.started) + minter.RefreshedFor(&claims, limit)
 	return &livekit.SignalResponse{Message: &livekit.SignalResponse_RefreshToken{RefreshToken: token}}
 }
 
@@ -48,4 +50,15 @@ func (s *Session) presentGrants() *lkauth.ClaimGrants {
 	video.Hidden, video.Recorder, video.Agent = may.Hidden, may.Recorder, may.Agent
 	grants.Video = &video
 	return &grants
+}
+
+// expire ends a session whose newest token has expired: it could not be refreshed any more. The time is counted since the session began,
+// not by the wall clock, so that setting this does not throw everybody out.
+func (s *Session) expire() {
+	if s.clock.Now().Sub(s.started) > s.validFor+auth.Leeway && !s.expired {
+		s.expired = true
+		s.handler.counters.expired.Add(1)
+		s.logger.Info("the session's token has expired")
+		s.participant.Leave(livekit.DisconnectReason_PARTICIPANT_REMOVED)
+	}
 }

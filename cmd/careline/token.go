@@ -14,6 +14,7 @@ import (
 	"careline/configs"
 	"careline/internal/auth"
 	"careline/internal/clock"
+	"careline/server"
 )
 
 type tokenCommand struct {
@@ -64,9 +65,12 @@ func (c *tokenCommand) Run(p *process) error {
 	}
 	id := c.Key
 	if id == "" {
-		id = cfg.Keys[0].ID
+		id = keys.Signer()
 	} else if !slices.Contains(keys.IDs(), id) {
 		return usageError{fmt.Errorf("--key: got %q, expected one of %s", id, strings.Join(keys.IDs(), ", "))}
+	}
+	if id == "" {
+		return usageError{errors.New("no API key of the configuration has a secret to sign with")}
 	}
 	token, err := auth.NewMinter(keys, clock.Real{}).Mint(id, grants, c.TTL)
 	if err != nil {
@@ -90,11 +94,7 @@ func (c *tokenCommand) loadKeys(p *process) (*configs.Config, *auth.Keys, error)
 	if len(problems) > 0 {
 		return nil, nil, usageError{wrong(problems)}
 	}
-	secrets := make(map[string]string)
-	for _, k := range cfg.Keys {
-		secrets[k.ID] = k.Secret.Reveal()
-	}
-	keys, err := auth.NewKeys(secrets)
+	keys, err := server.NewKeys(cfg.Keys)
 	return cfg, keys, err
 }
 

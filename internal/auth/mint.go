@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	lkauth "github.com/livekit/protocol/auth"
 
 	"careline/internal/clock"
@@ -28,8 +27,6 @@ func NewMinter(keys *Keys, clock clock.Clock) *Minter {
 	return &Minter{keys: keys, clock: clock}
 }
 
-var mintedHeader = base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "."
-
 type minted struct {
 	Issuer    string `json:"iss"`
 	Subject   string `json:"sub,omitempty"`
@@ -49,9 +46,12 @@ func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Durati
 
 // mint makes a token that was first valid at since.
 func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, since time.Time, ttl time.Duration) (string, error) {
-	secret, known := m.keys.secrets[apiKey]
-	if !known {
+	if !m.keys.Has(apiKey) {
 		return "", fmt.Errorf("mint a token: API key %q is not configured", apiKey)
+	}
+	by, ok := m.keys.signer(apiKey)
+	if !ok {
+		return "", fmt.Errorf("mint a token by API key %q: %w", apiKey, ErrPublicOnly)
 	}
 	if ttl < time.Second {
 		return "", errors.New("mint a token: it must be valid for a second or more")
@@ -69,8 +69,8 @@ func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, since time.
 	if err != nil {
 		return "", fmt.Errorf("mint a token: %w", err)
 	}
-	token := mintedHeader + base64.RawURLEncoding.EncodeToString(claims)
-	signature, err := jwt.SigningMethodHS256.Sign(token, secret)
+	token := by.header + "." + base64.RawURLEncoding.EncodeToString(claims)
+	signature, err := by.method.Sign(token, by.verifies)
 	if err != nil {
 		return "", fmt.Errorf("mint a token: %w", err)
 	}
@@ -81,6 +81,10 @@ func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, since time.
 	return token, nil
 }
 
+// ErrPublicOnly is the error of Mint and Refresh for an API key of which this
+// server has public keys only.
+var ErrPublicOnly = errors.New("it has no secret to sign with")
+
 // ErrLifetimeOver is the error of Refresh for a session that was refreshed for
 // as long as the server allows.
 var ErrLifetimeOver = errors.New("refresh a token: its longest lifetime is over")
@@ -90,16 +94,28 @@ var ErrLifetimeOver = errors.New("refresh a token: its longest lifetime is over"
 // first one was valid; limit is how long after that the last one may be valid,
 // 0 is no limit. Set c.Grants first to hand on changed grants.
 func (m *Minter) Refresh(c *Claims, limit time.Duration) (string, error) {
+	since, ttl := m.refreshed(c, limit)
+	if ttl < time.Second {
+		return "", ErrLifetimeOver
+	}
+	return m.mint(c.APIKey, c.ID, c.Grants, since, ttl)
+}
+
+// RefreshedFor is how long the token is valid that Refresh would return.
+func (m *Minter) RefreshedFor(c *Claims, limit time.Duration) time.Duration {
+	_, ttl := m.refreshed(c, limit)
+	return ttl
+}
+
+func (m *Minter) refreshed(c *Claims, limit time.Duration) (since time.Time, ttl time.Duration) {
 	now := m.clock.Now()
-	since := c.NotBefore
+	since = c.NotBefore
 	if since.IsZero() || since.After(now) {
 		since = now
 	}
-	ttl := max(minRefresh, c.Expires.Sub(now))
+	ttl = max(minRefresh, c.Expires.Sub(now))
 	if limit > 0 {
-		if ttl = min(ttl, since.Add(limit).Sub(now)); ttl < time.Second {
-			return "", ErrLifetimeOver
-		}
+		ttl = min(ttl, since.Add(limit).Sub(now))
 	}
-	return m.mint(c.APIKey, c.ID, c.Grants, since, ttl)
+	return since, ttl
 }

@@ -61,7 +61,8 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkHeader(header); err != nil {
+	head, err := readHeader(header)
+	if err != nil {
 		return nil, err
 	}
 	if err := checkObject(payload); err != nil {
@@ -71,8 +72,8 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := v.checkSignature(claims.issuer, signed, signature); err != nil {
-		return nil, err
+	if !v.keys.verify(claims.issuer, head, signed, signature) {
+		return nil, ErrSignature
 	}
 	if err := v.checkTimes(claims); err != nil {
 		return nil, err
@@ -107,40 +108,41 @@ func split(token string) (signed string, signature, header, payload []byte, err 
 	return token[:len(h)+1+len(p)], signature, header, payload, nil
 }
 
-// checkHeader pins the algorithm; the token has no say in how it is checked.
-// Members other than alg, typ and crit have no effect and are ignored, as
-// RFC 7515 section 4 asks.
-func checkHeader(raw []byte) error {
-	if err := checkObject(raw); err != nil {
-		return err
-	}
-	var header map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &header); err != nil {
-		return ErrMalformed
-	}
-	var alg, typ string
-	if text(header["alg"], &alg) != nil || alg != jwt.SigningMethodHS256.Name {
-		return ErrAlgorithm
-	}
-	if text(header["typ"], &typ) != nil || header["typ"] != nil && !strings.EqualFold(typ, "JWT") {
-		return ErrType
-	}
-	if _, ok := header["crit"]; ok { // no extension is known here
-		return ErrCritical
-	}
-	return nil
-}
+// header is what counts of a token's header.
+type header struct{ algorithm, keyID string }
 
-func (v *Verifier) checkSignature(apiKey, signed string, signature []byte) error {
-	secret, known := v.keys.secrets[apiKey]
-	if !known {
-		secret = v.keys.nobody
+// readHeader takes only algorithms that some key may have. Which one counts is
+// the key's to say; the token has no say in how it is checked, but for the key
+// id that picks among the keys of its issuer. Members other than alg, kid, typ
+// and crit have no effect and are ignored, as RFC 7515 section 4 asks.
+func readHeader(raw []byte) (header, error) {
+	var h header
+	if err := checkObject(raw); err != nil {
+		return h, err
 	}
-	// Verify compares in constant time.
-	if err := jwt.SigningMethodHS256.Verify(signed, signature, secret); err != nil || !known {
-		return ErrSignature
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return h, ErrMalformed
 	}
-	return nil
+	if text(members["alg"], &h.algorithm) != nil {
+		return h, ErrAlgorithm
+	}
+	switch h.algorithm {
+	case jwt.SigningMethodHS256.Name, jwt.SigningMethodES256.Name, jwt.SigningMethodEdDSA.Alg():
+	default:
+		return h, ErrAlgorithm
+	}
+	if text(members["kid"], &h.keyID) != nil {
+		return h, ErrMalformed
+	}
+	var typ string
+	if text(members["typ"], &typ) != nil || members["typ"] != nil && !strings.EqualFold(typ, "JWT") {
+		return h, ErrType
+	}
+	if _, ok := members["crit"]; ok { // no extension is known here
+		return h, ErrCritical
+	}
+	return h, nil
 }
 
 func (v *Verifier) checkTimes(r registered) error {
