@@ -3,6 +3,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -35,6 +36,7 @@ func (s *Server) newAdmin(version string) *admin {
 	}))
 	if s.sockets.adminIsLoopback() {
 		mux.HandleFunc("GET /{$}", adminIndex)
+		mux.HandleFunc("POST /backup", s.backup)
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -87,7 +89,35 @@ func guarded(next http.Handler) http.Handler {
 
 func adminIndex(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprint(w, "GET  /metrics\nGET  /debug/pprof/\n")
+	_, _ = fmt.Fprint(w, "GET  /metrics\nGET  /debug/pprof/\nPOST /backup\n")
+}
+
+// backup answers with everything that is in the store. A backup that fails on
+// the way breaks the connection off; what has arrived then says that it is not
+// whole when it is restored.
+func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
+	out := &extending{w, http.NewResponseController(w)}
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", `attachment; filename="careline.backup"`)
+	if err := s.storage.db.Backup(r.Context(), out); err != nil {
+		s.log.Error("a backup failed", "error", err)
+		panic(http.ErrAbortHandler)
+	}
+	s.log.Info("a backup was taken")
+}
+
+// extending puts the deadline off with each write: a large answer may take
+// long, a reader that does not read may not.
+type extending struct {
+	io.Writer
+	control *http.ResponseController
+}
+
+func (e *extending) Write(b []byte) (int, error) {
+	if err := e.control.SetWriteDeadline(time.Now().Add(adminWriteTimeout)); err != nil {
+		return 0, fmt.Errorf("put the deadline off: %w", err)
+	}
+	return e.Writer.Write(b)
 }
 
 // adminIsLoopback reports whether only this machine reaches the listener.

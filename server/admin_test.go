@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"careline/internal/store"
 	"careline/server"
 )
 
@@ -119,6 +121,44 @@ func TestAdminListener(t *testing.T) {
 	}
 }
 
+// A backup of a server that runs holds what was written until then, and opens.
+func TestBackup(t *testing.T) {
+	s := start(t, development(t, "CARELINE_ADMIN_ADDRESS=127.0.0.1:0"))
+	notes := store.NewTable("notes", store.String[string](), store.JSON[string]())
+	if err := s.Store().Update(t.Context(), func(tx *store.Tx) error { return notes.Put(tx, "a", "kept") }); err != nil {
+		t.Fatal(err)
+	}
+	res, err := client(t).Post("http://"+s.AdminAddr().String()+"/backup", "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		t.Fatalf("status %d", res.StatusCode)
+	}
+	path := filepath.Join(t.TempDir(), "store.db")
+	if err := store.Restore(path, res.Body); err != nil {
+		t.Fatal(err)
+	}
+	restored, err := store.Open(store.Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = restored.Close() }()
+	if err := restored.View(t.Context(), func(tx *store.Tx) error {
+		note, err := notes.Get(tx, "a")
+		if note != "kept" {
+			t.Errorf("restored %q", note)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	if status, _ := get(t, "http://"+s.AdminAddr().String()+"/backup"); status != http.StatusMethodNotAllowed {
+		t.Errorf("GET: %d", status)
+	}
+}
+
 // What reaches into the process is for this machine only.
 func TestAdminListenerForOthers(t *testing.T) {
 	s := start(t, development(t, "CARELINE_ADMIN_ADDRESS=0.0.0.0:0"))
@@ -127,7 +167,7 @@ func TestAdminListenerForOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := "http://" + net.JoinHostPort("127.0.0.1", port)
-	for path, want := range map[string]int{"/metrics": 200, "/": 404, "/debug/pprof/": 404, "/debug/pprof/heap": 404, "/debug/pprof/profile": 404} {
+	for path, want := range map[string]int{"/metrics": 200, "/": 404, "/debug/pprof/": 404, "/debug/pprof/heap": 404, "/debug/pprof/profile": 404, "/backup": 404} {
 		if got, _ := get(t, base+path); got != want {
 			t.Errorf("%s: status %d, want %d", path, got, want)
 		}
