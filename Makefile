@@ -5,7 +5,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 PAGES   := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
-.PHONY: help run build cross web test bench bench-browser soak fuzz tools clean prerequisites bin/careline
+.PHONY: help run build cross web notices test bench bench-browser soak fuzz tools clean prerequisites bin/careline
 
 help:
 	@echo 'make run     build and start for development; prints a link for two browsers (TLS=self: HTTPS for phones on your network)'
@@ -32,11 +32,18 @@ test/react/node_modules/.installed: test/react/package.json test/react/package-l
 	cd test/react && npm ci
 	@touch $@
 
-build: prerequisites web bin/careline
+# The licences of what the binary and the pages contain, embedded into it. `make notices` when the test says they are old.
+NOTICES := internal/notices/text/notices.txt.gz
+$(NOTICES): go.mod go.sum web/package-lock.json web/dist/.built $(wildcard internal/notices/generate/*.go)
+	go run ./internal/notices/generate -o $@
+notices: web
+	go run ./internal/notices/generate -o $(NOTICES)
+
+build: prerequisites web $(NOTICES) bin/careline
 bin/careline:
 	$(GOBUILD) -o bin/careline ./cmd/careline
 
-cross: prerequisites web
+cross: prerequisites web $(NOTICES)
 	GOOS=linux GOARCH=arm64 $(GOBUILD) -o bin/careline-linux-arm64 ./cmd/careline
 	GOOS=darwin GOARCH=arm64 $(GOBUILD) -o bin/careline-darwin-arm64 ./cmd/careline
 	GOOS=windows GOARCH=amd64 $(GOBUILD) -o bin/careline-windows-amd64.exe ./cmd/careline
@@ -74,5 +81,5 @@ fuzz: prerequisites
 	done
 
 clean:
-	rm -rf bin test-results web/node_modules test/e2e/node_modules test/react/node_modules
+	rm -rf bin test-results $(NOTICES) web/node_modules test/e2e/node_modules test/react/node_modules
 	find web/dist -mindepth 1 ! -name README -delete

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"careline/api"
+	"careline/internal/notices"
 	"careline/signal"
 )
 
@@ -34,6 +35,8 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 			s.healthz(w, r)
 		case p == "/readyz":
 			s.readyz(w, r)
+		case p == "/third-party-notices":
+			notices.Serve(w, r)
 		case signal.Serves(p):
 			s.signal.ServeHTTP(w, r)
 		case p == sessionPath:

@@ -38,6 +38,24 @@ function compressed(): Plugin {
   };
 }
 
+/** Lists the packages whose code is in the pages: their licences have to be handed on. */
+function bundledPackages(): Plugin {
+  return {
+    name: 'careline-bundled-packages',
+    generateBundle(_options, bundle) {
+      const names = new Set<string>();
+      for (const file of Object.values(bundle)) {
+        if (file.type !== 'chunk') continue;
+        for (const id of Object.keys(file.modules)) {
+          const name = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(id)?.[1];
+          if (name) names.add(name);
+        }
+      }
+      this.emitFile({ type: 'asset', fileName: 'packages.json', source: JSON.stringify([...names].sort()) });
+    },
+  };
+}
+
 /** Empties the output folder but keeps the tracked README, which lets the Go package compile in a fresh clone. */
 function keepReadme(): Plugin {
   const readme = join(out, 'README');
@@ -58,7 +76,7 @@ function keepReadme(): Plugin {
 export default defineConfig({
   root: resolve(here, 'src/pages'),
   base: '/',
-  plugins: [keepReadme(), asciiOnly(), compressed()],
+  plugins: [keepReadme(), asciiOnly(), bundledPackages(), compressed()],
   build: {
     outDir: out,
     emptyOutDir: true,

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"debug/buildinfo"
 	"errors"
 	"fmt"
 	"io"
@@ -97,6 +98,7 @@ func TestCommands(t *testing.T) {
 		stderr string
 	}{
 		{args: "version", stdout: "careline v1.2.3-test go1."},
+		{args: "version --help", stdout: "--notices"},
 		{args: "--help", stdout: "serve [flags]|check-config"},
 		{args: "serve --help", stdout: "--web-dir|CARELINE_CONFIG"},
 		{args: "sreve", code: 2, stderr: "sreve|careline --help"},
@@ -245,5 +247,25 @@ func TestServe(t *testing.T) {
 	}
 	if !strings.Contains(stderr.String(), "DEVELOPMENT MODE") {
 		t.Errorf("development does not say so: %s", stderr.String())
+	}
+}
+
+// A binary that was built with its notices names all that it is linked from.
+func TestNotices(t *testing.T) {
+	got := careline(t, nil, "version", "--notices")
+	if got.code != 0 {
+		if got.code != 1 || !strings.Contains(got.stderr, "make build") {
+			t.Errorf("without notices: %d %s", got.code, got.stderr)
+		}
+		return
+	}
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range info.Deps {
+		if !strings.Contains(got.stdout, "\n"+m.Path+" "+m.Version+" (Go)\n") {
+			t.Errorf("%s %s is linked but not named: `make notices`", m.Path, m.Version)
+		}
 	}
 }

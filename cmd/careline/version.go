@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"careline/internal/notices"
 )
 
 // version is set by the linker.
@@ -25,10 +27,15 @@ func currentVersion() string {
 	return "devel"
 }
 
-type versionCommand struct{}
+type versionCommand struct {
+	Notices bool `help:"Print the licences of the software of others that is in the binary."`
+}
 
-// Run prints the version.
-func (versionCommand) Run(p *process) error {
+// Run prints the version or the notices.
+func (c versionCommand) Run(p *process) error {
+	if c.Notices {
+		return notices.Write(p.stdout)
+	}
 	_, err := fmt.Fprintf(p.stdout, "careline %s %s %s/%s\n", currentVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
