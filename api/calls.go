@@ -185,8 +185,12 @@ func (a *API) changeCall(ctx context.Context, in *struct {
 
 func (a *API) endCall(ctx context.Context, in *struct {
 	CallPath
-	Body Ending `required:"false"`
+	Body *Ending
 }) (*body[Call], error) {
-	c, err := a.calls.End(ctx, in.CallID, callerOf(ctx).By(), in.Body.Reason)
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	c, err := a.calls.End(ctx, in.CallID, callerOf(ctx).By(), reason)
 	return a.shown(&c, err)
 }
