@@ -22,6 +22,7 @@ type Config struct {
 	HTTP            HTTP          `yaml:"http"`
 	Admin           Admin         `yaml:"admin"`
 	RTC             RTC           `yaml:"rtc"`
+	TURN            TURN          `yaml:"turn"`
 	Room            Room          `yaml:"room"`
 	Limits          Limits        `yaml:"limits"`
 	Webhooks        Webhooks      `yaml:"webhooks"`
@@ -49,6 +50,7 @@ func Default() *Config {
 		},
 		Admin: Admin{Address: "127.0.0.1:7889"},
 		RTC:   RTC{UDPPort: 7882, TCPPort: 7881, IPv6: true, ICELite: "auto"},
+		TURN:  defaultTURN(),
 		Room: Room{
 			AutoCreate:       true,
 			EmptyTimeout:     300 * time.Second,
@@ -84,6 +86,7 @@ func (c *Config) Validate() error {
 	p.join(c.HTTP.Validate())
 	p.join(c.Admin.Validate())
 	p.join(c.RTC.Validate())
+	p.join(c.TURN.Validate())
 	p.join(c.Room.Validate())
 	p.join(c.Limits.Validate())
 	p.join(c.Webhooks.validate(c.Keys))
@@ -91,5 +94,6 @@ func (c *Config) Validate() error {
 	if port := c.HTTP.port(); port != 0 && port == c.RTC.TCPPort {
 		p.add("rtc.tcp_port", port, "a port other than that of http.address, since both are TCP")
 	}
+	p.join(c.TURN.conflicts(c))
 	return p.err()
 }

@@ -18,6 +18,9 @@ func (s *Server) announce() {
 	if a := s.AdminAddr(); a != nil {
 		attrs = append(attrs, "admin", a.String())
 	}
+	if s.relay != nil {
+		attrs = append(attrs, "turn", s.relayURLs())
+	}
 	if len(s.cfg.RTC.PublicAddresses) > 0 {
 		attrs = append(attrs, "public_addresses", s.cfg.RTC.PublicAddresses)
 	}

@@ -37,6 +37,7 @@ func probe(t *testing.T, url string) answered {
 func TestProbes(t *testing.T) {
 	cfg, err := configs.Load(configs.LoadOptions{Dev: true, Environ: []string{
 		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0",
+		"CARELINE_TURN_UDP_PORT=0", "CARELINE_TURN_TCP_PORT=0", "CARELINE_TURN_TLS_PORT=0",
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,9 @@ func (s *Server) mediaConfig(opts Options) sfu.Config {
 			addr, ok := netip.AddrFromSlice(ip)
 			return ok && (rtc.IPv6 || addr.Unmap().Is4()) && rtc.Addresses.Allow(addr)
 		},
-		Loopback: rtc.LoopbackCandidates,
-		ICELite:  rtc.Lite(),
+		ICEServers: s.iceServers,
+		Loopback:   rtc.LoopbackCandidates,
+		ICELite:    rtc.Lite(),
 		Room: sfu.RoomDefaults{
 			AutoCreate:        room.AutoCreate,
 			EmptyTimeout:      room.EmptyTimeout,

@@ -48,6 +48,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "udp", read: func() any { return s.rooms.SocketStats() }},
 			{prefix: "signal", read: func() any { return s.signal.Stats() }, levels: map[string]bool{"Sessions": true, "AgentWorkers": true, "AgentJobs": true}},
 			{prefix: "store", read: func() any { return s.storage.db.Stats() }, levels: map[string]bool{"Waiting": true, "FileBytes": true}},
+			{prefix: "turn", read: func() any { return s.TURN() }, levels: map[string]bool{"Allocations": true, "Connections": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.Stats() }, levels: map[string]bool{"Waiting": true}},
 		},
 		requests:     desc("http_requests_total", "HTTP requests answered, by the class of their status; 1xx are WebSockets that ended.", "class"),

@@ -63,6 +63,7 @@ type Server struct {
 	signal  *signal.Handler
 	hooks   *webhook.Notifier
 	calls   *calls
+	relay   *relay // nil: no TURN
 	http    *http.Server
 	admin   *admin // nil: none
 	panics  counter
@@ -121,6 +122,9 @@ func (s *Server) build(opts Options) (err error) {
 	if s.rooms, err = sfu.NewManager(s.mediaConfig(opts)); err != nil {
 		return fmt.Errorf("prepare media: %w", err)
 	}
+	if s.relay, err = s.newRelay(opts); err != nil {
+		return err
+	}
 	s.signal = signal.NewHandler(signal.Config{
 		Auth:       s.auth,
 		Keys:       keys,
@@ -177,7 +181,7 @@ func (s *Server) newHTTP(pages http.Handler) *http.Server {
 // says what failed, or what did not end in time.
 func (s *Server) Run(ctx context.Context) error {
 	s.announce()
-	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+2)
+	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+3)
 	s.storage.run(failed)
 	s.calls.run()
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
@@ -185,6 +189,13 @@ func (s *Server) Run(ctx context.Context) error {
 	media := make(chan struct{})
 	go func() {
 		defer close(media)
+		var relaying sync.WaitGroup
+		defer relaying.Wait()
+		relaying.Go(func() {
+			if err := s.runRelay(mediaCtx); err != nil {
+				failed <- fmt.Errorf("run TURN: %w", err)
+			}
+		})
 		if err := s.rooms.Run(mediaCtx); err != nil {
 			failed <- fmt.Errorf("run media: %w", err)
 		}
@@ -235,6 +246,9 @@ func (s *Server) Close() {
 			if err := s.rooms.Run(ctx); err != nil {
 				s.log.Warn("media did not close", "error", err)
 			}
+		}
+		if s.relay != nil {
+			s.relay.server.Close()
 		}
 		if s.hooks != nil {
 			_ = s.hooks.Close(context.Background()) // nothing was posted

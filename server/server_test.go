@@ -63,7 +63,8 @@ type instance struct {
 func development(t *testing.T, environ ...string) *configs.Config {
 	t.Helper()
 	cfg, err := configs.Load(configs.LoadOptions{Dev: true, Environ: append([]string{
-		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0", "CARELINE_SHUTDOWN_TIMEOUT=5s",
+		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0",
+		"CARELINE_TURN_UDP_PORT=0", "CARELINE_TURN_TCP_PORT=0", "CARELINE_TURN_TLS_PORT=0", "CARELINE_SHUTDOWN_TIMEOUT=5s",
 	}, environ...)})
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +259,8 @@ func TestDevCall(t *testing.T) {
 func TestProductionMintsForNobody(t *testing.T) {
 	cfg, err := configs.Load(configs.LoadOptions{Environ: []string{
 		"CARELINE_KEYS=prod: Zk3vQ9wLr8Tn2Xb7Hs5Jd1Fg6Py4Cm0a",
-		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_ADMIN_ADDRESS=", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0", "CARELINE_DATA_DIR=" + t.TempDir(),
+		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_ADMIN_ADDRESS=", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0",
+		"CARELINE_TURN_UDP_PORT=0", "CARELINE_TURN_TCP_PORT=0", "CARELINE_TURN_TLS_PORT=0", "CARELINE_DATA_DIR=" + t.TempDir(),
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
+
 	"careline/internal/clock"
 )
 
@@ -24,8 +26,9 @@ type Config struct {
 	Clock           clock.Clock
 	Data            DataHandler // nil: every data packet is forwarded
 	Observers       []Observer
-	Admission       Admission // nil: whoever has a token
-	Workers         int       // egress workers; 0: GOMAXPROCS-1, at least 1
+	ICEServers      func(sid string) []*livekit.ICEServer // what the session's client is told to reach us by; nil: nothing
+	Admission       Admission                             // nil: whoever has a token
+	Workers         int                                   // egress workers; 0: GOMAXPROCS-1, at least 1
 }
 
 // RoomDefaults are the time-outs and bounds of rooms that do not set their own.
@@ -69,6 +72,9 @@ func (c Config) withDefaults() Config {
 	count(&c.Limits.MetadataBytes, 64<<10)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.ICEServers == nil {
+		c.ICEServers = func(string) []*livekit.ICEServer { return nil }
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}

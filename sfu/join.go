@@ -159,6 +159,7 @@ func (m *Manager) Join(ctx context.Context, r JoinRequest) (*JoinResult, error) 
 			FastPublish:       p.Permission().CanPublish,
 			SIFTrailer:        room.sifTrailer,
 			PublishCodecs:     publishCodecs(),
+			ICEServers:        m.cfg.ICEServers(p.sid),
 		}, nil
 	}
 }
@@ -185,7 +186,7 @@ func (m *Manager) Resume(r ResumeRequest) (*ResumeResult, error) {
 	}
 	m.counters.resumes.Add(1)
 	p.post(resumeCommand{reason: r.Reason})
-	return &ResumeResult{Participant: p, LastMessageSeq: p.data.lastReliable()}, nil
+	return &ResumeResult{Participant: p, LastMessageSeq: p.data.lastReliable(), ICEServers: m.cfg.ICEServers(p.sid)}, nil
 }
 
 func (m *Manager) admit(r *JoinRequest) error {

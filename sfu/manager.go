@@ -39,6 +39,7 @@ type Manager struct {
 	stopWorkers context.CancelFunc
 	workersDone sync.WaitGroup
 	sessions    sync.WaitGroup // running participants
+	live        sync.Map       // of them *Participant by session id
 
 	counters counters
 
@@ -188,7 +189,11 @@ func (m *Manager) start(p *Participant) bool {
 	if m.stopping {
 		return false
 	}
-	m.sessions.Go(p.run)
+	m.live.Store(p.sid, p)
+	m.sessions.Go(func() {
+		defer m.live.Delete(p.sid)
+		p.run()
+	})
 	return true
 }
 

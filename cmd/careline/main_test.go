@@ -53,7 +53,8 @@ type result struct {
 
 // environment is free of what the tester's own shell sets.
 func environment(extra []string) []string {
-	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"),
+		"CARELINE_TURN_UDP_PORT=0", "CARELINE_TURN_TCP_PORT=0", "CARELINE_TURN_TLS_PORT=0"}
 	return append(env, extra...)
 }
 

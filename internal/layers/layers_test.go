@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"internal/clock", "internal/errs", "internal/names", "internal/notices", "internal/redact", "internal/systemd"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store", "internal/webhook"},
-	{"sfu"},
+	{"sfu", "turn"},
 	{"call"},
 	{"api", "signal"},
 	{"server"},
@@ -33,6 +33,7 @@ var owners = map[string][]string{
 	"github.com/gorilla/websocket": {"signal"},
 	"github.com/goccy/go-yaml":     {"configs"},
 	"go.etcd.io/bbolt":             {"internal/store"},
+	"github.com/pion/turn":         {}, // its client is in our tests; the relay is ours
 	"github.com/alecthomas/kong":   {"cmd/careline"},
 
 	"github.com/prometheus/client_golang": {"server"},

@@ -100,3 +100,6 @@ func hostAddresses(options Options) []net.IP {
 	}
 	return out
 }
+
+// Addresses returns where the port can be reached: what its ICE candidates are made of.
+func (p *Port) Addresses() []net.Addr { return p.addresses.get() }

@@ -48,6 +48,10 @@ export interface JoinOptions {
   room: string;
   video?: object;
   autoSubscribe?: boolean;
+  /** Let nothing but the relay carry media. */
+  relayOnly?: boolean;
+  /** Another server than the worker's. */
+  url?: string;
 }
 
 /** A page with one livekit-client in a call. */
@@ -142,12 +146,13 @@ export const test = base.extend<{ join: (identity: string, options: JoinOptions)
       await page.waitForFunction(() => window.compat !== undefined);
       const token = mint({ identity, room: options.room, video: options.video });
       await page.evaluate(
-        ([url, token, single, autoSubscribe]) => {
+        ([url, token, single, autoSubscribe, relayOnly]) => {
           // The default is left to livekit-client, as applications do.
           const options = single ? {} : { singlePeerConnection: false };
-          return window.compat.connect(url, token, options, { autoSubscribe }) as Promise<void>;
+          const rtcConfig = relayOnly ? { iceTransportPolicy: 'relay' } : undefined;
+          return window.compat.connect(url, token, options, { autoSubscribe, rtcConfig }) as Promise<void>;
         },
-        [server.url.replace('http', 'ws'), token, options.mode !== 'dual', options.autoSubscribe ?? true] as const,
+        [(options.url ?? server.url).replace('http', 'ws'), token, options.mode !== 'dual', options.autoSubscribe ?? true, options.relayOnly ?? false] as const,
       );
       return new Client(page, identity, sockets);
     });

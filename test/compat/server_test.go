@@ -55,7 +55,8 @@ type setup struct {
 func start(t *testing.T, s setup) *rig {
 	t.Helper()
 	cfg, err := configs.Load(configs.LoadOptions{Dev: true, Environ: []string{
-		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0", "CARELINE_RTC_IPV6=false",
+		"CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0",
+		"CARELINE_TURN_UDP_PORT=0", "CARELINE_TURN_TCP_PORT=0", "CARELINE_TURN_TLS_PORT=0", "CARELINE_RTC_IPV6=false",
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,13 +1,6 @@
 import type { Participant, Room } from 'livekit-client';
 import { describe, expect, it } from 'vitest';
-import type { PictureChoice, PictureKind, Viewing } from '../src/core/people';
 import { peopleOf, personOf, soundsOf } from '../src/core/people';
-
-/** A reader who sees everything but, perhaps, one kind of picture as chosen. */
-function seeing(chosen: Partial<Record<PictureKind, PictureChoice>> = {}): Viewing {
-  return { audioOnly: false, choice: (_identity, kind) => chosen[kind] ?? 'auto' };
-}
-const hearing: Viewing = { ...seeing(), audioOnly: true };
 
 interface FakePublication {
   source: string;
@@ -46,7 +39,7 @@ describe('personOf', () => {
     ['on', [{ source: 'unknown' }]],
     ['none', [{ source: 'screen_share_audio' }]],
   ] as const)('the microphone is %s with %j', (state, audio) => {
-    expect(personOf(participant({ identity: 'a', audio: [...audio] }), seeing()).microphone).toBe(state);
+    expect(personOf(participant({ identity: 'a', audio: [...audio] }), false).microphone).toBe(state);
   });
 
   it('tells camera and screen apart and hides muted pictures', () => {
@@ -56,16 +49,16 @@ describe('personOf', () => {
       { source: 'screen_share', track: screen },
       { source: 'camera', track: camera },
     ];
-    const person = personOf(participant({ identity: 'a', video }), seeing());
-    expect(person.camera?.track).toBe(camera);
-    expect(person.screen?.track).toBe(screen);
-    const muted = personOf(participant({ identity: 'a', video: [{ source: 'camera', track: camera, isMuted: true }] }), seeing());
+    const person = personOf(participant({ identity: 'a', video }), false);
+    expect(person.camera).toBe(camera);
+    expect(person.screen).toBe(screen);
+    const muted = personOf(participant({ identity: 'a', video: [{ source: 'camera', track: camera, isMuted: true }] }), false);
     expect(muted.camera).toBeUndefined();
   });
 
   it('shows a picture without a source as a camera', () => {
     const track = {};
-    expect(personOf(participant({ identity: 'a', video: [{ source: 'unknown', track }] }), seeing()).camera?.track).toBe(track);
+    expect(personOf(participant({ identity: 'a', video: [{ source: 'unknown', track }] }), false).camera).toBe(track);
   });
 
   it('shows no pictures when there is only sound', () => {
@@ -73,15 +66,14 @@ describe('personOf', () => {
       { source: 'camera', track: {} },
       { source: 'screen_share', track: {} },
     ];
-    const person = personOf(participant({ identity: 'a', video }), hearing);
-    expect([person.camera?.track, person.screen]).toEqual([undefined, undefined]);
-    expect(person.camera?.pause).toBeUndefined();
+    const person = personOf(participant({ identity: 'a', video }), true);
+    expect([person.camera, person.screen]).toEqual([undefined, undefined]);
   });
 
   it('uses the identity for a missing or blank name', () => {
-    expect(personOf(participant({ identity: 'a' }), seeing()).name).toBe('a');
-    expect(personOf(participant({ identity: 'a', name: '  ' }), seeing()).name).toBe('a');
-    expect(personOf(participant({ identity: 'a', name: 'Ana' }), seeing()).name).toBe('Ana');
+    expect(personOf(participant({ identity: 'a' }), false).name).toBe('a');
+    expect(personOf(participant({ identity: 'a', name: '  ' }), false).name).toBe('a');
+    expect(personOf(participant({ identity: 'a', name: 'Ana' }), false).name).toBe('Ana');
   });
 
   it('mirrors only oneself, and not what the back camera sees', () => {
@@ -92,34 +84,19 @@ describe('personOf', () => {
           local,
           video: [{ source: 'camera', track: { mediaStreamTrack: { getSettings: () => ({ facingMode }) } } }],
         }),
-        seeing(),
+        false,
       ).mirrored;
     expect([seen(true), seen(true, 'user'), seen(true, 'environment'), seen(false)]).toEqual([true, true, false, false]);
   });
 
   it.each([
-    ['excellent', 'excellent'],
+    ['excellent', 'good'],
     ['good', 'good'],
-    ['poor', 'poor'],
+    ['poor', 'weak'],
     ['lost', 'lost'],
     ['unknown', 'unknown'],
-    ['something new', 'unknown'],
-  ])('quality %s is %s', (told, quality) => {
-    expect(personOf(participant({ identity: 'a', quality: told }), seeing()).quality).toBe(quality);
-  });
-
-  it('says why a picture that is sent stands still', () => {
-    const seen = (streamState: string, viewing: Viewing, local = false) => {
-      const video = [{ source: 'camera', track: { streamState } }];
-      const { camera } = personOf(participant({ identity: 'a', local, video }), viewing);
-      return [camera?.pause, camera?.track !== undefined, camera?.choice];
-    };
-    expect(seen('active', seeing())).toEqual([undefined, true, 'auto']);
-    expect(seen('paused', seeing())).toEqual(['network', true, 'auto']);
-    expect(seen('active', seeing({ camera: 'low' }))).toEqual([undefined, true, 'low']);
-    expect(seen('paused', seeing({ camera: 'paused' }))).toEqual(['chosen', false, 'paused']);
-    expect(seen('active', seeing({ camera: 'paused' }), true)).toEqual([undefined, true, 'auto']);
-    expect(seen('paused', hearing)).toEqual([undefined, false, 'auto']);
+  ])('quality %s is %s', (quality, link) => {
+    expect(personOf(participant({ identity: 'a', quality }), false).link).toBe(link);
   });
 });
 
@@ -135,7 +112,7 @@ describe('a room', () => {
   } as unknown as Room;
 
   it('lists this side first, then the others as they came', () => {
-    expect(peopleOf(room, seeing()).map((p) => p.identity)).toEqual(['me', 'early', 'also-late', 'late']);
+    expect(peopleOf(room, false).map((p) => p.identity)).toEqual(['me', 'early', 'also-late', 'late']);
   });
 
   it('plays each track that has arrived', () => {

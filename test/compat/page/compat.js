@@ -90,6 +90,22 @@ async function ciphers() {
   return [...found];
 }
 
+/** How the connections that carry tracks reach the server: what carries them to the relay, 'direct' for what does not use it. */
+async function ways() {
+  const found = new Set();
+  for (const participant of [room.localParticipant, ...room.remoteParticipants.values()]) {
+    for (const publication of participant.trackPublications.values()) {
+      const report = await (publication.track?.sender ?? publication.track?.receiver)?.getStats();
+      for (const entry of report?.values() ?? []) {
+        const pair = entry.type === 'transport' && report.get(entry.selectedCandidatePairId);
+        const local = pair && report.get(pair.localCandidateId);
+        if (local) found.add(local.relayProtocol ?? 'direct'); // the relay's address may have shown as another one: the type says nothing
+      }
+    }
+  }
+  return [...found];
+}
+
 window.compat = {
   lk,
   events,
@@ -98,6 +114,7 @@ window.compat = {
   data,
   energy,
   ciphers,
+  ways,
   get room() {
     return room;
   },

@@ -41,27 +41,21 @@ export interface Device {
   label: string;
 }
 
-/** What is remembered from visit to visit. */
-export type Choice = DeviceKind | 'sending' | 'save-data' | 'blur' | 'language';
-
-/** Remembers what was chosen; where storage is forbidden, only until the page is closed. */
+/** Remembers which devices were chosen; storage may be forbidden, then nothing is remembered. */
 export class Choices {
-  private readonly chosen = new Map<Choice, string>();
-
   constructor(private readonly storage: Storage | undefined) {}
 
-  get(what: Choice): string | undefined {
+  get(kind: DeviceKind): string | undefined {
     try {
-      return this.chosen.get(what) ?? this.storage?.getItem(`careline.${what}`) ?? undefined;
+      return this.storage?.getItem(`careline.${kind}`) ?? undefined;
     } catch {
       return undefined;
     }
   }
 
-  set(what: Choice, value: string): void {
-    this.chosen.set(what, value);
+  set(kind: DeviceKind, id: string): void {
     try {
-      this.storage?.setItem(`careline.${what}`, value);
+      this.storage?.setItem(`careline.${kind}`, id);
     } catch {
       // A full or forbidden storage only means that the next visit starts with the browser's defaults.
     }

@@ -1,0 +1,96 @@
+package turn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"github.com/pion/stun/v3"
+)
+
+// What a client sends reaches the peer and comes back, by channel and by
+// indication, over every transport and with relayed addresses of both families.
+func TestRelay(t *testing.T) {
+	peers := []netip.AddrPort{echo(t, "127.0.0.1:0"), echo(t, "[::1]:0")}
+	r := start(t, setup{change: func(c *Config) { c.Peers = media(peers...) }})
+	for _, transport := range transports {
+		for i, to := range peers {
+			t.Run(transport+" to "+to.Addr().String(), func(t *testing.T) {
+				c := r.dial(transport).as(r, transport)
+				var attributes []stun.Setter
+				if i == 1 {
+					attributes = append(attributes, wantIPv6)
+				}
+				if relayed := c.allocate(attributes...); relayed.Addr() != to.Addr() || relayed.Port() == 0 {
+					t.Fatalf("relayed address %v", relayed)
+				}
+				if code := codeOf(c.ask(stun.MethodCreatePermission, peer(to))); code != 0 {
+					t.Fatalf("permission refused with %d", code)
+				}
+				for _, size := range []int{0, 1, 2, 3, 4, 999, 1200} {
+					data := bytes.Repeat([]byte{byte(size)}, size)
+					c.send(c.message(stun.MethodSend, stun.ClassIndication, peer(to), attribute{stun.AttrData, data}).Raw)
+					b, err := c.read()
+					if err != nil {
+						t.Fatal(err)
+					}
+					m := &stun.Message{Raw: b}
+					if err := m.Decode(); err != nil || m.Type != stun.NewType(stun.MethodData, stun.ClassIndication) {
+						t.Fatalf("%x: %v", b, err)
+					}
+					got, err := m.Get(stun.AttrData)
+					if from := addressOf(t, m, stun.AttrXORPeerAddress); err != nil || !bytes.Equal(got, data) || from != to {
+						t.Fatalf("%d bytes came back as %x from %v: %v", size, got, from, err)
+					}
+				}
+				if code := codeOf(c.ask(stun.MethodChannelBind, channelNumber(0x4001), peer(to))); code != 0 {
+					t.Fatalf("channel refused with %d", code)
+				}
+				for _, size := range []int{0, 1, 2, 3, 4, 999, 1200} {
+					frame := channelFrame(0x4001, bytes.Repeat([]byte{byte(size)}, size), c.stream)
+					c.send(frame)
+					got, err := c.read()
+					if err != nil || !bytes.Equal(got, frame[:channelHeader+size]) {
+						t.Fatalf("%d bytes came back as %x: %v", size, got, err)
+					}
+				}
+				if code := codeOf(c.ask(stun.MethodRefresh, lifetime(0))); code != 0 {
+					t.Fatalf("end refused with %d", code)
+				}
+			})
+		}
+	}
+}
+
+func channelFrame(channel uint16, data []byte, padded bool) []byte {
+	b := binary.BigEndian.AppendUint16(nil, channel)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	b = append(b, data...)
+	for padded && len(b)%4 != 0 {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// Media behind a one-to-one NAT is reached from inside, under the name that
+// the client knows.
+func TestHairpin(t *testing.T) {
+	inside := echo(t, "127.0.0.1:0")
+	known := netip.MustParseAddrPort("203.0.113.7:7882")
+	filter := NewPeerFilter(Peers{Media: map[netip.AddrPort]netip.AddrPort{known: inside}})
+	r := start(t, setup{change: func(c *Config) { c.Peers = filter }})
+	c := r.dial("udp").as(r, "a")
+	c.allocate()
+	if code := codeOf(c.ask(stun.MethodChannelBind, channelNumber(0x4FFF), peer(known))); code != 0 {
+		t.Fatalf("channel refused with %d", code)
+	}
+	frame := channelFrame(0x4FFF, []byte("knock"), false)
+	c.send(frame)
+	if got, err := c.read(); err != nil || !bytes.Equal(got, frame) {
+		t.Fatalf("%q came back: %v", got, err)
+	}
+	if code := codeOf(c.ask(stun.MethodCreatePermission, peer(inside))); code != codeForbidden {
+		t.Errorf("the inside address by its own name: %d", code)
+	}
+}
