@@ -60,6 +60,7 @@ func Default() *Config {
 		},
 		Limits: Limits{
 			Message:              256 << 10,
+			MessagesPerSecond:    200,
 			Metadata:             64 << 10,
 			TracksPerParticipant: 32,
 			SectionsPerOffer:     256,

@@ -125,6 +125,7 @@ func everyVariable(t *testing.T) []string {
 		"room.join_timeout":             "3s",
 		"room.resume_timeout":           "4s",
 		"limits.message":                "128KiB",
+		"limits.messages_per_second":    "150",
 		"limits.metadata":               "1000",
 		"limits.tracks_per_participant": "3",
 		"limits.sections_per_offer":     "9",

@@ -63,6 +63,7 @@ func TestProblems(t *testing.T) {
 		{"http: {trusted_proxies: [10.0.0.1/8]}", `http.trusted_proxies[0]: got "10.0.0.1/8", expected a network such as 10.0.0.0/8, without host bits (FILE:2)`},
 		{"http: {allowed_origins: ['*']}", `http.allowed_origins[0]: got "*", expected an origin as browsers send it, such as https://desk.example: in lower case, without path and usual port (FILE:2)`},
 		{"limits: {joins_per_address: -1}", `limits.joins_per_address: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
+		{"limits: {messages_per_second: -1}", `limits.messages_per_second: got -1, expected a whole number from 0 to 100000 (FILE:2)`},
 		{"limits: {joins_per_key: -1}", `limits.joins_per_key: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{"limits: {bad_tokens_per_address: 2000000}", `limits.bad_tokens_per_address: got 2000000, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{`data_dir: ""`, `data_dir: got "", expected a folder (FILE:2)`},

@@ -26,6 +26,7 @@ func (r Room) Validate() error {
 // Limits bounds what one client can make the server hold.
 type Limits struct {
 	Message              Size `yaml:"message"`
+	MessagesPerSecond    int  `yaml:"messages_per_second"`
 	Metadata             Size `yaml:"metadata"`
 	TracksPerParticipant int  `yaml:"tracks_per_participant"`
 	SectionsPerOffer     int  `yaml:"sections_per_offer"`
@@ -39,6 +40,7 @@ type Limits struct {
 func (l Limits) Validate() error {
 	var p problems
 	p.size("limits.message", l.Message, 64<<10, 2<<20)
+	p.number("limits.messages_per_second", int64(l.MessagesPerSecond), 0, 100_000)
 	p.size("limits.metadata", l.Metadata, 256, 256<<10)
 	p.number("limits.tracks_per_participant", int64(l.TracksPerParticipant), 1, 1000)
 	p.number("limits.sections_per_offer", int64(l.SectionsPerOffer), 4, 4000)

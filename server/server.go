@@ -137,6 +137,8 @@ func (s *Server) build(opts Options) (err error) {
 
 		JoinsPerAddress: s.cfg.Limits.JoinsPerAddress,
 		JoinsPerKey:     s.cfg.Limits.JoinsPerKey,
+
+		MessagesPerSecond: s.cfg.Limits.MessagesPerSecond,
 	})
 	s.hooks = webhook.New(webhook.Config{
 		URLs:   s.cfg.Webhooks.URLs,

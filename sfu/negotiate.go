@@ -85,6 +85,7 @@ func (p *Participant) acceptOffer(text string, id uint32) {
 	}
 	t.remoteDescriptionSet()
 	p.publish.sections = offer.sections
+	p.countSections()
 	for _, s := range offer.sections {
 		if tr := t.transceiver(s.mid); tr != nil && s.sends() {
 			p.preferCodecs(tr, s)
@@ -145,6 +146,7 @@ func (p *Participant) negotiate() {
 		return
 	}
 	t.offerID++
+	p.countSections()
 	p.sectionsOffered()
 	t.dirty, t.restartICE, t.awaiting = false, false, true
 	if t.connected { // before that, the join time-out counts
@@ -217,6 +219,7 @@ func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionSta
 		t.connected = true
 		if p.isPrimary(t) && !p.connected {
 			p.connected = true
+			p.active.Store(true)
 			p.joinTimer.Stop()
 			p.setState(livekit.ParticipantInfo_ACTIVE)
 			p.room.tell(EventParticipantJoined, p, p.info, nil)
@@ -233,6 +236,15 @@ func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionSta
 		p.peer = nil
 		p.resumeTimer.Reset(p.manager.cfg.Room.ResumeTimeout)
 	}
+}
+
+// countSections notes how much the client may have to say about its connections.
+func (p *Participant) countSections() {
+	n := len(p.publish.sections)
+	if t := p.viewer; t != nil && t != p.publisher {
+		n += len(t.pc.GetTransceivers())
+	}
+	p.sections.Store(int32(n))
 }
 
 // isPrimary tells whether a connection decides that the client is in: its subscriber connection where it has one from the start.

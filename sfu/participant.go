@@ -41,6 +41,8 @@ type Participant struct {
 	inbox             chan command
 	overflow          chan struct{} // closed when the inbox was full once
 	overflowOnce      sync.Once
+	sections          atomic.Int32  // media sections of its connections
+	active            atomic.Bool   // media was connected once
 	ended             atomic.Bool   // the session is over; it can no longer be resumed
 	gone              chan struct{} // closed when everything that it owned has ended
 
@@ -106,6 +108,12 @@ func (p *Participant) SID() string { return p.sid }
 
 // Identity is who it is, by its token.
 func (p *Participant) Identity() string { return p.identity }
+
+// MediaSections is how many media sections its connections have now.
+func (p *Participant) MediaSections() int { return int(p.sections.Load()) }
+
+// Active tells whether media was connected once.
+func (p *Participant) Active() bool { return p.active.Load() }
 
 // RoomName is the room it is in.
 func (p *Participant) RoomName() string { return p.room.name }

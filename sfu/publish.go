@@ -42,6 +42,8 @@ func (p *Participant) addTrack(r *livekit.AddTrackRequest) {
 		refuse(livekit.RequestResponse_UNSUPPORTED_TYPE, "track is neither audio nor video")
 	case !p.mayPublish(r.Source):
 		refuse(livekit.RequestResponse_NOT_ALLOWED, "does not have permission to publish this source")
+	case !withinBounds(r):
+		refuse(livekit.RequestResponse_LIMIT_EXCEEDED, "the track declares too much")
 	case p.trackCount() >= p.manager.cfg.Limits.TracksPerParticipant:
 		refuse(livekit.RequestResponse_LIMIT_EXCEEDED, "too many tracks")
 	case p.usesCID(r.Cid):

@@ -3,6 +3,7 @@ package sfu
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pion/sdp/v3"
@@ -21,6 +22,7 @@ type section struct {
 	track     string
 	rids      []string // simulcast, as offered, without the mark of pausing
 	ssrcs     []uint32 // primary ones as declared; empty with rids
+	repairs   []uint32 // those of their retransmissions
 }
 
 func (s section) sends() bool {
@@ -33,7 +35,8 @@ type offerSummary struct {
 	role     webrtc.DTLSRole // that the client insists on; auto when it leaves the choice
 }
 
-// parseOffer reads a client's offer and refuses what could not be served: sections without mid, the same mid twice, too many.
+// parseOffer reads a client's offer and refuses what could not be served: sections without mid, the same mid twice, too many, sources that
+// collide.
 func parseOffer(text string, limit int) (offerSummary, error) {
 	var o offerSummary
 	var d sdp.SessionDescription
@@ -72,12 +75,11 @@ func parseOffer(text string, limit int) (offerSummary, error) {
 		readSection(&s, m)
 		o.sections = append(o.sections, s)
 	}
-	return o, nil
+	return o, o.checkCollisions()
 }
 
 func readSection(s *section, m *sdp.MediaDescription) {
 	s.direction = webrtc.RTPTransceiverDirectionSendrecv // RFC 8866 section 6.7
-	var retransmissions []string
 	for _, a := range m.Attributes {
 		switch a.Key {
 		case sdp.AttrKeySendRecv, sdp.AttrKeySendOnly, sdp.AttrKeyRecvOnly, sdp.AttrKeyInactive:
@@ -94,16 +96,18 @@ func readSection(s *section, m *sdp.MediaDescription) {
 			}
 		case sdp.AttrKeySSRCGroup:
 			if f := strings.Fields(a.Value); len(f) == 3 && f[0] == sdp.SemanticTokenFlowIdentification {
-				retransmissions = append(retransmissions, f[2])
+				if n, err := strconv.ParseUint(f[2], 10, 32); err == nil && len(s.repairs) <= maxSectionSources {
+					s.repairs = append(s.repairs, uint32(n))
+				}
 			}
 		case sdp.AttrKeySSRC:
 			ssrc, attribute, _ := strings.Cut(a.Value, " ")
 			if name, value, ok := strings.Cut(attribute, ":"); ok && name == "msid" && s.track == "" {
 				s.stream, s.track, _ = strings.Cut(value, " ")
 			}
-			var n uint32
-			if _, err := fmt.Sscan(ssrc, &n); err == nil && !slices.Contains(retransmissions, ssrc) && !slices.Contains(s.ssrcs, n) {
-				s.ssrcs = append(s.ssrcs, n)
+			n, err := strconv.ParseUint(ssrc, 10, 32)
+			if err == nil && len(s.ssrcs) <= maxSectionSources && !slices.Contains(s.repairs, uint32(n)) && !slices.Contains(s.ssrcs, uint32(n)) {
+				s.ssrcs = append(s.ssrcs, uint32(n))
 			}
 		}
 	}

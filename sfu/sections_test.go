@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -42,17 +43,35 @@ func TestParseOffer(t *testing.T) {
 	}
 }
 
+var manySources = func() string {
+	var b strings.Builder
+	for n := range 100_000 {
+		fmt.Fprintf(&b, "a=ssrc:%d cname:x\r\n", 1000+n)
+	}
+	return strings.TrimSuffix(b.String(), "\r\n")
+}()
+
 func TestParseOfferRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
 		kind errs.Kind
 	}{
-		"nothing":           {"", errs.Invalid},
-		"noise":             {"hello", errs.Invalid},
-		"section, no mid":   {strings.Replace(chromiumOffer, "a=mid:1\r\n", "", 1), errs.Invalid},
-		"the same mid":      {strings.Replace(chromiumOffer, "a=mid:1", "a=mid:0", 1), errs.Invalid},
-		"a long mid":        {strings.Replace(chromiumOffer, "a=mid:1", "a=mid:"+strings.Repeat("1", 100), 1), errs.Invalid},
-		"too many sections": {chromiumOffer + strings.Repeat("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", 20), errs.Limit},
+		"nothing":         {"", errs.Invalid},
+		"noise":           {"hello", errs.Invalid},
+		"section, no mid": {strings.Replace(chromiumOffer, "a=mid:1\r\n", "", 1), errs.Invalid},
+		"the same mid":    {strings.Replace(chromiumOffer, "a=mid:1", "a=mid:0", 1), errs.Invalid},
+		"a long mid":      {strings.Replace(chromiumOffer, "a=mid:1", "a=mid:"+strings.Repeat("1", 100), 1), errs.Invalid},
+		"an SSRC of two sections": {strings.Replace(chromiumOffer, "a=rid:q send\r\na=rid:h send\r\na=rid:~f send\r\na=simulcast:send q;h;~f\r\n",
+			"a=ssrc:11 cname:x\r\n", 1), errs.Invalid},
+		"an SSRC that repairs another section": {strings.Replace(chromiumOffer, "a=rid:q send\r\na=rid:h send\r\na=rid:~f send\r\na=simulcast:send q;h;~f\r\n",
+			"a=ssrc-group:FID 12 11\r\na=ssrc:12 cname:x\r\na=ssrc:11 cname:x\r\n", 1), errs.Invalid},
+		"a stream id twice":  {strings.Replace(chromiumOffer, "a=rid:h send", "a=rid:q send", 1), errs.Invalid},
+		"a paused one too":   {strings.Replace(chromiumOffer, "a=rid:~f send", "a=rid:~q send", 1), errs.Invalid},
+		"an empty stream id": {strings.Replace(chromiumOffer, "a=rid:h send", "a=rid: send", 1), errs.Invalid},
+		"a long stream id":   {strings.Replace(chromiumOffer, "a=rid:h send", "a=rid:"+strings.Repeat("h", 100)+" send", 1), errs.Invalid},
+		"many streams":       {strings.Replace(chromiumOffer, "a=rid:h send", "a=rid:h send\r\na=rid:i send\r\na=rid:j send", 1), errs.Limit},
+		"many sources":       {strings.Replace(chromiumOffer, "a=ssrc:11 cname:x", strings.Repeat("a=ssrc:11 cname:x\r\n", 2)+manySources, 1), errs.Limit},
+		"too many sections":  {chromiumOffer + strings.Repeat("m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", 20), errs.Limit},
 	} {
 		if _, err := parseOffer(c.text, 10); errs.KindOf(err) != c.kind || err == nil {
 			t.Errorf("%s: %v", name, err)

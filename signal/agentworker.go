@@ -70,7 +70,7 @@ func (h *Handler) serveAgent(rw http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // answered by the upgrader
 	}
-	conn.SetReadLimit(maxWorkerMessage)
+	conn.SetReadLimit(maxBeforeMedia) // until it has registered
 	w := &agentWorker{
 		agents: h.agents, id: guid.New("AW_"), apiKey: claims.APIKey, conn: conn,
 		queue: make(chan *livekit.ServerMessage, workerQueue), done: make(chan struct{}),
@@ -95,6 +95,7 @@ func (w *agentWorker) run(server *livekit.ServerInfo) {
 		return
 	}
 	defer w.agents.unregister(w)
+	w.conn.SetReadLimit(maxWorkerMessage)
 	var writer sync.WaitGroup
 	writer.Go(w.write)
 	w.read()

@@ -127,6 +127,9 @@ type fakeParticipant struct {
 	calls  chan any
 	panics bool
 	may    atomic.Pointer[livekit.ParticipantPermission]
+
+	sections atomic.Int32
+	active   atomic.Bool
 }
 
 func (p *fakeParticipant) record(call any) {
@@ -156,6 +159,8 @@ func (p *fakeParticipant) UpdateVideoTrack(r *livekit.UpdateLocalVideoTrack)    
 func (p *fakeParticipant) SetSubscriptionPermission(r *livekit.SubscriptionPermission) { p.record(r) }
 func (p *fakeParticipant) Permission() *livekit.ParticipantPermission                  { return p.may.Load() }
 func (p *fakeParticipant) SyncState(s *livekit.SyncState)                              { p.record(s) }
+func (p *fakeParticipant) MediaSections() int                                          { return int(p.sections.Load()) }
+func (p *fakeParticipant) Active() bool                                                { return p.active.Load() }
 func (p *fakeParticipant) Attach(peer sfu.Peer)                                        { p.record(attached{peer}) }
 func (p *fakeParticipant) Detach(peer sfu.Peer)                                        { p.record(detached{peer}) }
 func (p *fakeParticipant) Leave(reason livekit.DisconnectReason)                       { p.record(left{reason}) }
@@ -203,6 +208,8 @@ func newRig(t *testing.T) *rig {
 		Clock:   c,
 		Version: "0.1",
 		Region:  "here",
+
+		MessagesPerSecond: 200,
 	}, r.rooms)
 	r.server = httptest.NewServer(r.handler)
 	t.Cleanup(func() {
@@ -253,8 +260,9 @@ func (r *rig) join() (*client, *fakeParticipant) {
 
 // client is a WebSocket client that fails its test by itself.
 type client struct {
-	t    *testing.T
-	conn *websocket.Conn
+	t         *testing.T
+	conn      *websocket.Conn
+	fragments int // sent so far
 }
 
 func (c *client) send(m *livekit.SignalRequest) {

@@ -19,7 +19,8 @@ import (
 	"careline/sfu"
 )
 
-// DefaultMaxMessage is the longest frame taken from a client, in bytes, unless the configuration says otherwise.
+// DefaultMaxMessage is the longest message taken from a client that has media and one section of it, in bytes, unless the configuration
+// says otherwise.
 const DefaultMaxMessage = 256 << 10
 
 // Config is what a Handler needs. Auth, Keys and Rooms must be set.
@@ -31,11 +32,13 @@ type Config struct {
 	Clock      clock.Clock  // nil: clock.Real{}
 	Version    string       // of this server; clients show it when they debug
 	Region     string       // told to clients
-	MaxMessage int64        // longest frame taken from a client, in bytes; 0: DefaultMaxMessage
+	MaxMessage int64        // longest message taken from a client with media, in bytes, beside what its sections add; 0: DefaultMaxMessage
 
 	// Joins and resumes in a minute; 0: any number.
 	JoinsPerAddress int
 	JoinsPerKey     int
+	// MessagesPerSecond bounds what one WebSocket sends, five seconds' worth at once; 0: any number.
+	MessagesPerSecond int
 }
 
 // Handler serves LiveKit's protocol: clients, agent workers and server APIs.

@@ -18,6 +18,7 @@ func (s *Session) handle(request *livekit.SignalRequest) {
 	case *livekit.SignalRequest_Trickle:
 		s.trickle(m.Trickle)
 	case *livekit.SignalRequest_AddTrack:
+		s.announced = min(s.announced+1, maxAnnounced)
 		s.participant.AddTrack(m.AddTrack)
 	case *livekit.SignalRequest_Mute:
 		s.participant.MuteTrack(m.Mute.GetSid(), m.Mute.GetMuted())

@@ -36,6 +36,9 @@ type participant interface {
 	UpdateVideoTrack(*livekit.UpdateLocalVideoTrack)
 	SetSubscriptionPermission(*livekit.SubscriptionPermission)
 	SyncState(*livekit.SyncState)
+	// MediaSections is how many media sections its connections have now, Active whether media was connected once.
+	MediaSections() int
+	Active() bool
 	// Permission is what the participant may do now.
 	Permission() *livekit.ParticipantPermission
 	Attach(sfu.Peer)

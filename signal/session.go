@@ -61,6 +61,10 @@ type Session struct {
 	queue       chan *livekit.SignalResponse // full: the WebSocket ends, counted as overflow
 	done        chan struct{}
 
+	// owned by read
+	pace      pace
+	announced int // tracks that the client announced, up to maxAnnounced
+
 	// owned by write
 	validFor time.Duration // since started, the newest token
 	expired  bool
@@ -88,10 +92,18 @@ func newSession(h *Handler, conn *websocket.Conn, e *entry, p participant) *Sess
 		queue:       make(chan *livekit.SignalResponse, queueLength),
 		done:        make(chan struct{}),
 	}
-	conn.SetReadLimit(h.cfg.MaxMessage)
+	conn.SetReadLimit(maxOfAll)
+	s.pace = newPace(h.cfg.MessagesPerSecond, h.cfg.Clock)
 	conn.SetPongHandler(func(string) error {
 		s.hear()
-		return nil
+		return s.count()
+	})
+	pong := conn.PingHandler()
+	conn.SetPingHandler(func(data string) error {
+		if err := s.count(); err != nil {
+			return err
+		}
+		return pong(data)
 	})
 	return s
 }
@@ -153,7 +165,7 @@ func (s *Session) end(cause error) bool {
 func (s *Session) read() {
 	defer s.recovered()
 	for {
-		frameType, data, err := s.conn.ReadMessage()
+		frameType, data, err := s.next()
 		if err != nil {
 			s.readFailed(err)
 			return
@@ -177,6 +189,9 @@ func (s *Session) readFailed(err error) {
 	_, closed := errors.AsType[*websocket.CloseError](err)
 	_, network := errors.AsType[net.Error](err)
 	switch {
+	case errors.Is(err, errFlood):
+		s.handler.counters.floods.Add(1)
+		s.reject(websocket.ClosePolicyViolation, err)
 	case errors.Is(err, websocket.ErrReadLimit):
 		s.handler.counters.oversize.Add(1)
 		s.reject(websocket.CloseMessageTooBig, err)
@@ -186,6 +201,30 @@ func (s *Session) readFailed(err error) {
 		s.handler.counters.malformed.Add(1)
 		s.reject(websocket.CloseProtocolError, err)
 	}
+}
+
+// next reads one message. How long it may be is decided when it has begun, since that grows while the reader waits.
+func (s *Session) next() (frameType int, data []byte, err error) {
+	frameType, r, err := s.conn.NextReader()
+	if err != nil {
+		return 0, nil, err
+	}
+	limit := s.longestMessage()
+	if data, err = io.ReadAll(io.LimitReader(r, limit+1)); err != nil {
+		return 0, nil, err
+	}
+	if int64(len(data)) > limit {
+		return 0, nil, websocket.ErrReadLimit
+	}
+	return frameType, data, s.count()
+}
+
+// count takes note of a frame of the client, of whatever kind.
+func (s *Session) count() error {
+	if !s.pace.take() {
+		return errFlood
+	}
+	return nil
 }
 
 // reject closes with a code and drops what the client still sends, so that it gets to see the code.

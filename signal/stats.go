@@ -6,7 +6,7 @@ import "sync/atomic"
 type counters struct {
 	sessions, joins, resumes, unknownResumes, refusals atomic.Int64
 	malformed, oversize, overflows, silent, panics     atomic.Int64
-	expired                                            atomic.Int64
+	expired, floods                                    atomic.Int64
 }
 
 // Stats is a snapshot of what the handler counted since its start, levels of now excepted.
@@ -21,6 +21,7 @@ type Stats struct {
 	Overflows      int64 // WebSockets ended because the client did not read
 	Silent         int64 // WebSockets ended because the client did not answer pings
 	Panics         int64 // WebSockets ended by a mistake of ours
+	Floods         int64 // WebSockets ended because the client sent too much too fast
 	Expired        int64 // sessions ended because their token was not refreshed any more
 	AgentWorkers   int64 // connected now
 	AgentJobs      int64 // under way now
@@ -44,5 +45,6 @@ func (h *Handler) Stats() Stats {
 		Silent:         c.silent.Load(),
 		Panics:         c.panics.Load(),
 		Expired:        c.expired.Load(),
+		Floods:         c.floods.Load(),
 	}
 }
