@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,9 @@ import (
 	"unicode/utf8"
 
 	lkauth "github.com/livekit/protocol/auth"
+
+	"careline/call"
+	"careline/internal/errs"
 )
 
 const (
@@ -23,19 +27,52 @@ const (
 	devRoomName  = 64      // longest name of its room, in characters
 )
 
-// Call is a room and links into it, one per person.
+// Call is a room and links into it: one per person, and for calls with guests
+// one for whoever gets it.
 type Call struct {
 	Room  string `json:"room"`
 	Links []Link `json:"links"`
 }
 
-// Link lets one person into a room. URL is relative to the server's own; its
-// fragment holds the token, so that it reaches no log and no other site.
+// Link lets one person into a room, or a guest by an invitation; that one has no
+// identity and no token. URL is relative to the server's own; its fragment holds
+// the secret, so that it reaches no log and no other site.
 type Link struct {
-	Identity string `json:"identity"`
-	Name     string `json:"name"`
-	Token    string `json:"token"`
-	URL      string `json:"url"`
+	Identity string    `json:"identity,omitempty"`
+	Name     string    `json:"name,omitempty"`
+	Role     call.Role `json:"role,omitempty"`
+	Token    string    `json:"token,omitempty"`
+	URL      string    `json:"url"`
+}
+
+// devPeople are those who get links into a call of the start page.
+var devPeople = map[call.Kind][]call.Person{
+	call.Direct:     {{Identity: "guest-1", Name: "Guest 1"}, {Identity: "guest-2", Name: "Guest 2"}},
+	call.Conference: {{Identity: "host", Name: "Host", Role: call.Host}, {Identity: "operator", Name: "Operator", Role: call.Operator}},
+	call.Broadcast:  {{Identity: "host", Name: "Host", Role: call.Host}, {Identity: "speaker", Name: "Speaker", Role: call.Speaker}},
+}
+
+// newCallOf makes a call of a kind, with links for its people and, unless it is
+// between two, one for guests.
+func (s *Server) newCallOf(ctx context.Context, n call.NewCall) (*Call, error) {
+	n.People = devPeople[n.Kind]
+	made, people, err := s.calls.Create(ctx, n, call.Creator{APIKey: s.signer.Load().first})
+	if err != nil {
+		return nil, err
+	}
+	c := &Call{Room: made.ID}
+	for _, j := range people {
+		p := j.Participant
+		c.Links = append(c.Links, Link{Identity: p.Identity, Name: p.Name, Role: p.Role, Token: j.Token, URL: "/call#token=" + j.Token})
+	}
+	if n.Kind != call.Direct {
+		invite, code, err := s.calls.Invite(ctx, made.ID, call.NewInvite{})
+		if err != nil {
+			return nil, err
+		}
+		c.Links = append(c.Links, Link{Role: invite.Role, URL: "/call#invite=" + code})
+	}
+	return c, nil
 }
 
 // NewCall makes links for two people into a room, a new one that nobody can
@@ -44,7 +81,7 @@ func (s *Server) NewCall(room string) (*Call, error) {
 	if room == "" {
 		room = "call-" + strings.ToLower(rand.Text()[:16])
 	}
-	call := &Call{Room: room}
+	c := &Call{Room: room}
 	yes := true
 	for n := 1; n <= 2; n++ {
 		link := Link{Identity: fmt.Sprintf("guest-%d", n), Name: fmt.Sprintf("Guest %d", n)}
@@ -58,9 +95,9 @@ func (s *Server) NewCall(room string) (*Call, error) {
 			return nil, err
 		}
 		link.Token, link.URL = token, "/call#token="+token
-		call.Links = append(call.Links, link)
+		c.Links = append(c.Links, link)
 	}
-	return call, nil
+	return c, nil
 }
 
 // devCalls answers POST /dev/call of the start page with a Call. It hands out
@@ -80,36 +117,54 @@ func (s *Server) devCalls() http.Handler {
 			http.Error(w, "open this server by its address or as localhost", http.StatusForbidden)
 			return
 		}
-		room, err := readRoom(http.MaxBytesReader(w, r.Body, devBody))
+		request, err := readDevCall(http.MaxBytesReader(w, r.Body, devBody))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		call, err := s.NewCall(room)
+		var made *Call
+		if request.Kind != "" {
+			made, err = s.newCallOf(r.Context(), call.NewCall{Kind: request.Kind, Title: request.Title, WaitingRoom: request.WaitingRoom})
+		} else {
+			made, err = s.NewCall(request.Room)
+		}
+		if errs.Is(err, errs.Invalid) {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
 		if err != nil {
 			s.log.Error("a call could not be made", "error", err)
 			http.Error(w, "the call could not be made", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(call) // the client is gone if this fails
+		_ = json.NewEncoder(w).Encode(made) // the client is gone if this fails
 	})
 	return http.NewCrossOriginProtection().Handler(handler)
 }
 
-func readRoom(body io.Reader) (string, error) {
-	var request struct {
-		Room string `json:"room"`
-	}
+// devRequest asks for a call of a kind, or for links into a room that is no call.
+type devRequest struct {
+	Room        string    `json:"room"`
+	Kind        call.Kind `json:"kind"`
+	Title       string    `json:"title"`
+	WaitingRoom bool      `json:"waiting_room"`
+}
+
+func readDevCall(body io.Reader) (devRequest, error) {
+	var request devRequest
 	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	if err := d.Decode(&request); err != nil {
-		return "", errors.New(`expected {"room": "name, or empty"}`)
+		return request, errors.New(`expected {"room": "name, or empty"}, or {"kind", "title", "waiting_room"}`)
 	}
 	if utf8.RuneCountInString(request.Room) > devRoomName || strings.ContainsFunc(request.Room, unicode.IsControl) {
-		return "", fmt.Errorf("expected a room name of at most %d characters", devRoomName)
+		return request, fmt.Errorf("expected a room name of at most %d characters", devRoomName)
 	}
-	return request.Room, nil
+	if request.Room != "" && request.Kind != "" {
+		return request, errors.New("expected a room or a kind: a call names its room itself")
+	}
+	return request, nil
 }
 
 // isOwnHost reports whether a Host header names this machine: an address,

@@ -232,6 +232,22 @@ func TestDevCall(t *testing.T) {
 		t.Errorf("room %q, want tea", named.Room)
 	}
 
+	for kind, want := range map[string]int{"direct": 2, "conference": 3, "broadcast": 3} {
+		_, made := postCall(t, s, `{"kind":"`+kind+`","title":"tea"}`, nil)
+		if len(made.Links) != want {
+			t.Fatalf("%s: links %+v", kind, made.Links)
+		}
+		for i, link := range made.Links {
+			invited := kind != "direct" && i == len(made.Links)-1
+			if invited != strings.HasPrefix(link.URL, "/call#invite=") || invited == (link.Token != "") || link.Role == "" {
+				t.Errorf("%s: link %+v", kind, link)
+			}
+			if status, body := get(t, s.URL()+"/rtc/validate?access_token="+link.Token); !invited && status != http.StatusOK {
+				t.Errorf("%s, %s: %d %s", kind, link.Identity, status, body)
+			}
+		}
+	}
+
 	header := func(name, value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set(name, value) }
 	}
@@ -244,6 +260,8 @@ func TestDevCall(t *testing.T) {
 		"unknown member":    {`{"rooms":"a"}`, nil, http.StatusBadRequest},
 		"too long":          {`{"room":"` + strings.Repeat("r", 65) + `"}`, nil, http.StatusBadRequest},
 		"control character": {`{"room":"a\u0000"}`, nil, http.StatusBadRequest},
+		"kind and room":     {`{"kind":"direct","room":"a"}`, nil, http.StatusBadRequest},
+		"no such kind":      {`{"kind":"party"}`, nil, http.StatusBadRequest},
 		"endless":           {strings.Repeat(" ", 5<<10) + `{}`, nil, http.StatusBadRequest},
 		"another site":      {`{}`, header("Sec-Fetch-Site", "cross-site"), http.StatusForbidden},
 		"another origin":    {`{}`, header("Origin", "https://evil.example"), http.StatusForbidden},

@@ -53,17 +53,17 @@ describe('initials', () => {
 });
 
 describe('makeCall', () => {
-  it('asks for a name only when there is one', async () => {
+  it('says only what was chosen', async () => {
     const send = vi.fn(() => Promise.resolve(Response.json({ room: 'r', links: [] })));
-    expect(await makeCall('r', send)).toEqual({ room: 'r', links: [] });
-    await makeCall('', send);
+    expect(await makeCall('direct', '', false, send)).toEqual({ room: 'r', links: [] });
+    await makeCall('conference', 'tea', true, send);
     const bodies = (send.mock.calls as unknown as [string, RequestInit][]).map(([, init]) => init.body);
-    expect(bodies).toEqual(['{"room":"r"}', '{}']);
+    expect(bodies).toEqual(['{"kind":"direct"}', '{"kind":"conference","title":"tea","waiting_room":true}']);
   });
 
   it('throws when the server refuses', async () => {
     const send = () => Promise.resolve(new Response('no', { status: 403 }));
-    await expect(makeCall('', send)).rejects.toThrow('403');
+    await expect(makeCall('direct', '', false, send)).rejects.toThrow('403');
   });
 });
 

@@ -1,32 +1,83 @@
 import '../elements/careline-call';
+import type { CarelineCall } from '../elements/careline-call';
+import '../elements/invited';
+import type { ClInvited } from '../elements/invited';
+import { loadLanguage } from '../core/i18n';
+import type { Place } from '../core/invite';
+import { readInvite } from '../core/invite';
 import type { Invitation } from '../core/token';
 import { readFragment, writeFragment } from '../core/token';
 
-const stored = 'careline.invitation';
+const storedInvitation = 'careline.invitation';
+const storedPlace = 'careline.place';
 
-/** The invitation in the address, else the one this tab had before a reload. */
-function invitation(): Invitation | undefined {
-  const given = readFragment(location.hash);
+/** What this tab kept over a reload; undefined without session storage too: then the link is needed again. */
+function kept(key: string): unknown {
   try {
-    if (given) sessionStorage.setItem(stored, JSON.stringify(given));
-    const kept = sessionStorage.getItem(stored);
-    return given ?? (kept ? (JSON.parse(kept) as Invitation) : undefined);
+    return JSON.parse(sessionStorage.getItem(key) ?? 'null') ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function keep(key: string, value: unknown): void {
+  try {
+    sessionStorage.setItem(key, JSON.stringify(value));
   } catch {
     // Without session storage a reload needs the link again.
-    return given;
   }
+}
+
+/** The place of a guest: of the link in the address, else the one that this tab had. */
+function guest(): Place | undefined {
+  const code = readInvite(location.hash);
+  const known = kept(storedPlace) as Place | undefined;
+  if (!code) return readFragment(location.hash) ? undefined : known;
+  return known?.code === code ? known : { code, name: '', ticket: '' };
+}
+
+/** Lets a guest wait at the door until there is a token. */
+async function receive(call: CarelineCall, place: Place, language: string): Promise<void> {
+  document.querySelector('cl-invited')?.remove();
+  keep(storedPlace, place);
+  const door: ClInvited = document.createElement('cl-invited');
+  door.i18n = await loadLanguage(language || document.documentElement.lang);
+  door.dir = door.i18n.dir;
+  door.place = place;
+  door.addEventListener('kept', () => {
+    keep(storedPlace, place);
+  });
+  door.addEventListener('admitted', (event) => {
+    door.remove();
+    call.hidden = false;
+    call.name = place.name;
+    call.token = (event as CustomEvent<string>).detail;
+  });
+  call.hidden = true;
+  call.before(door);
 }
 
 /** Hands the invitation to the call and takes it out of the address bar, where it could be read or shared by mistake. */
 function begin(): void {
   const call = document.querySelector('careline-call');
-  const current = invitation();
-  if (location.hash) history.replaceState(null, '', location.pathname + location.search);
-  if (!call || !current) return;
+  const given = readFragment(location.hash);
+  const place = guest();
   const query = new URLSearchParams(location.search);
+  const language = query.get('lang') ?? '';
+  if (given) keep(storedInvitation, given);
+  const current = given ?? (kept(storedInvitation) as Invitation | undefined);
+  if (location.hash) history.replaceState(null, '', location.pathname + location.search);
+  if (!call) return;
   call.options = { dualPeerConnection: query.get('pc') === 'dual' };
-  const language = query.get('lang');
   if (language) call.lang = language;
+  if (place) {
+    call.link = new URL(`${location.pathname}${location.search}#invite=${place.code}`, location.origin).href;
+    void receive(call, place, language);
+    return;
+  }
+  if (!current) return;
+  document.querySelector('cl-invited')?.remove();
+  call.hidden = false;
   call.link = new URL(location.pathname + location.search + writeFragment(current), location.origin).href;
   call.name = current.name;
   call.token = current.token;
@@ -34,6 +85,6 @@ function begin(): void {
 
 // A second link pasted into the same tab changes only the fragment.
 addEventListener('hashchange', () => {
-  if (readFragment(location.hash)) begin();
+  if (readFragment(location.hash) ?? readInvite(location.hash)) begin();
 });
 begin();

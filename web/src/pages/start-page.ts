@@ -1,7 +1,7 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { Copy, CopyCheck, ExternalLink } from 'lucide';
-import type { CallLink, NewCall } from '../core/api';
+import type { CallKind, CallLink, NewCall } from '../core/api';
 import { makeCall } from '../core/api';
 import { I18n } from '../core/i18n';
 import '../elements/icon';
@@ -55,6 +55,34 @@ export class ClStartPage extends LitElement {
       .problem {
         color: var(--_danger);
       }
+      fieldset {
+        display: grid;
+        gap: 8px;
+        margin: 0;
+        padding: 0;
+        border: 0;
+      }
+      .choice {
+        display: grid;
+        grid-template-columns: auto 1fr;
+        gap: 4px 12px;
+        align-items: center;
+        min-block-size: 44px;
+        font-weight: inherit;
+      }
+      .choice input {
+        inline-size: 20px;
+        min-block-size: 20px;
+        block-size: 20px;
+        margin: 0;
+        accent-color: var(--_accent);
+      }
+      .choice b {
+        font-weight: 550;
+      }
+      .choice small {
+        display: block;
+      }
       h2:focus {
         outline: none;
       }
@@ -66,6 +94,7 @@ export class ClStartPage extends LitElement {
   @state() private failed = false;
   @state() private made: NewCall | undefined;
   @state() private copied = '';
+  @state() private kind: CallKind = 'direct';
 
   override render() {
     const { i18n } = this;
@@ -75,11 +104,20 @@ export class ClStartPage extends LitElement {
         <p>${i18n.t('start.intro')}</p>
       </header>
       <form @submit=${(e: Event) => void this.make(e)}>
+        <fieldset>
+          <legend class="unseen">${i18n.t('start.kind')}</legend>
+          ${(['direct', 'conference', 'broadcast'] as const).map((kind) => this.choice(kind))}
+        </fieldset>
         <div>
-          <label for="room">${i18n.t('start.room')}</label>
-          <input id="room" name="room" autocomplete="off" maxlength="64" aria-describedby="hint" />
-          <small id="hint">${i18n.t('start.roomHint')}</small>
+          <label for="title">${i18n.t('start.name')}</label>
+          <input id="title" name="title" autocomplete="off" maxlength="100" />
         </div>
+        ${this.kind === 'conference'
+          ? html`<label class="choice">
+              <input type="checkbox" name="waiting" />
+              <span><b>${i18n.t('start.waiting')}</b></span>
+            </label>`
+          : nothing}
         <button class=${this.made ? '' : 'primary'} aria-disabled=${this.making}>
           ${i18n.t(this.making ? 'start.making' : 'start.make')}
         </button>
@@ -89,35 +127,44 @@ export class ClStartPage extends LitElement {
     </main>`;
   }
 
+  private choice(kind: CallKind) {
+    const { i18n } = this;
+    return html`<label class="choice">
+      <input type="radio" name="kind" value=${kind} .checked=${this.kind === kind} @change=${() => (this.kind = kind)} />
+      <span><b>${i18n.t(`start.kind.${kind}`)}</b><small>${i18n.t(`start.kind.${kind}.about`)}</small></span>
+    </label>`;
+  }
+
   private links(call: NewCall) {
     const { i18n } = this;
     return html`<section class="made" aria-labelledby="made">
-      <h2 id="made" tabindex="-1"><bdi>${i18n.t('start.made', { room: call.room })}</bdi></h2>
+      <h2 id="made" tabindex="-1">${i18n.t('start.made')}</h2>
       <p class="quiet">${i18n.t('start.secret')}</p>
       <ul>
-        ${call.links.map((link) => this.link(link))}
+        ${call.links.map((link, at) => this.link(link, at))}
       </ul>
     </section>`;
   }
 
-  private link(link: CallLink) {
+  private link(link: CallLink, at: number) {
     const { i18n } = this;
     const whole = new URL(link.url, location.href).href;
-    const id = `link-${link.identity}`;
-    const copied = this.copied === link.identity;
+    const id = `link-${String(at)}`;
+    const copied = this.copied === id;
+    const label = link.name ? i18n.t('start.linkFor', { name: link.name }) : i18n.t(link.role === 'viewer' ? 'start.linkForViewers' : 'start.linkForGuests');
     return html`<li>
       <div>
-        <label for=${id}>${i18n.t('start.linkFor', { name: link.name })}</label>
+        <label for=${id}>${label}</label>
         <input id=${id} readonly dir="ltr" .value=${whole} @focus=${(e: Event) => (e.target as HTMLInputElement).select()} />
       </div>
       <div class="actions">
-        <button type="button" @click=${() => void this.copy(link.identity, whole)}>
+        <button type="button" @click=${() => void this.copy(id, whole)}>
           <cl-icon .icon=${copied ? CopyCheck : Copy}></cl-icon>
-          <span>${i18n.t(copied ? 'start.copied' : 'start.copy')}<span class="unseen">: ${i18n.t('start.linkFor', { name: link.name })}</span></span>
+          <span>${i18n.t(copied ? 'start.copied' : 'start.copy')}<span class="unseen">: ${label}</span></span>
         </button>
         <a class="button" href=${whole} target="_blank" rel="noopener">
           <cl-icon directional .icon=${ExternalLink}></cl-icon>
-          <span>${i18n.t('start.open')}<span class="unseen">: ${i18n.t('start.linkFor', { name: link.name })}</span></span>
+          <span>${i18n.t('start.open')}<span class="unseen">: ${label}</span></span>
         </a>
       </div>
     </li>`;
@@ -129,8 +176,9 @@ export class ClStartPage extends LitElement {
     this.making = true;
     this.failed = false;
     try {
-      const room = new FormData(event.target as HTMLFormElement).get('room');
-      this.made = await makeCall(typeof room === 'string' ? room.trim() : '');
+      const values = new FormData(event.target as HTMLFormElement);
+      const title = values.get('title');
+      this.made = await makeCall(this.kind, typeof title === 'string' ? title.trim() : '', values.has('waiting'));
       this.copied = '';
       await this.updateComplete;
       this.renderRoot.querySelector<HTMLElement>('#made')?.focus();
@@ -141,13 +189,13 @@ export class ClStartPage extends LitElement {
     }
   }
 
-  private async copy(identity: string, link: string): Promise<void> {
+  private async copy(id: string, link: string): Promise<void> {
     try {
       await navigator.clipboard.writeText(link);
-      this.copied = identity;
+      this.copied = id;
     } catch {
       // No clipboard without TLS: the text is selected instead, ready to be copied by hand.
-      this.renderRoot.querySelector<HTMLInputElement>(`#link-${CSS.escape(identity)}`)?.focus();
+      this.renderRoot.querySelector<HTMLInputElement>(`#${CSS.escape(id)}`)?.focus();
     }
   }
 }

@@ -1,0 +1,43 @@
+/** How far a guest has come by a link. */
+export type Entry = { state: 'admitted'; token: string } | { state: 'waiting' } | { state: 'refused'; reason: 'invalid' | 'closed' | 'unreachable' };
+
+interface Answer {
+  status?: unknown;
+  ticket?: unknown;
+  joining?: { token?: unknown };
+}
+
+/** What a guest keeps: with the ticket the same place is found again after a reload. */
+export interface Place {
+  code: string;
+  name: string;
+  ticket: string;
+}
+
+/** Reads `#invite=...`; undefined when there is none. */
+export function readInvite(fragment: string): string | undefined {
+  return new URLSearchParams(fragment.replace(/^#/, '')).get('invite') ?? undefined;
+}
+
+/** Asks for a place, or how it stands with the one that the guest has. The ticket is written into `place`. */
+export async function enter(place: Place, send: typeof fetch = fetch): Promise<Entry> {
+  let response: Response;
+  try {
+    response = await send('/v1/invites/join', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ code: place.code, ...(place.ticket ? { ticket: place.ticket } : {}), ...(place.name ? { name: place.name } : {}) }),
+    });
+    if (response.ok) {
+      const answer = (await response.json()) as Answer;
+      if (typeof answer.ticket === 'string') place.ticket = answer.ticket;
+      if (answer.status === 'waiting') return { state: 'waiting' };
+      if (typeof answer.joining?.token === 'string') return { state: 'admitted', token: answer.joining.token };
+    }
+  } catch {
+    return { state: 'refused', reason: 'unreachable' };
+  }
+  if (response.status === 403) return { state: 'refused', reason: 'closed' };
+  if (response.status === 404 || response.status === 422) return { state: 'refused', reason: 'invalid' };
+  return { state: 'refused', reason: 'unreachable' };
+}
