@@ -9,7 +9,7 @@ export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
 help:
 	@echo 'make run     build and start for development; prints a link for two browsers (TLS=self: HTTPS for phones on your network)'
-	@echo 'make test    lint, unit, race, fuzz seeds, end to end in Chromium'
+	@echo 'make test    lint, known vulnerabilities, unit, race, fuzz seeds, end to end in Chromium'
 	@echo 'make build   bin/careline, static; make cross: for other systems too'
 	@echo 'make bench   CPU and memory beside a naive server, delays in Chromium; make soak: a long run (SOAKTIME=40m); make fuzz: fuzz every parser (FUZZTIME=30s)'
 

@@ -43,6 +43,11 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 			tx.scan(space, nil, nil, false, func(key, value []byte) bool {
 				b.count++
 				b.frame(frameRecord, key, value)
+				select {
+				case <-db.stopping: // nobody waits for a backup
+					b.err = errClosed
+				default:
+				}
 				return b.err == nil
 			})
 			if err := errors.Join(tx.usable(), b.err); err != nil {
@@ -89,7 +94,7 @@ func (b *backupWriter) end() error {
 }
 
 // restoreBatch is how many bytes a restore writes in one transaction.
-const restoreBatch = 16 << 20
+const restoreBatch = 4 << 20
 
 // Restore makes a store at path of a backup. It never replaces a file: the error is then fs.ErrExist. What is not a whole backup leaves none.
 func Restore(path string, r io.Reader) error {
@@ -114,7 +119,7 @@ func Restore(path string, r io.Reader) error {
 
 // readBackup copies a backup into an empty engine.
 func readBackup(r io.Reader, to engine) error {
-	b := &backupReader{r: bufio.NewReaderSize(r, 256<<10), sum: sha256.New()}
+	b := newBackupReader(r)
 	t, err := to.begin(true)
 	if err != nil {
 		return err
@@ -157,6 +162,10 @@ type backupReader struct {
 	space      string
 	key, value []byte
 	err        error
+}
+
+func newBackupReader(r io.Reader) *backupReader {
+	return &backupReader{r: bufio.NewReaderSize(r, 256<<10), sum: sha256.New()}
 }
 
 // next reads up to the next record. It returns false at the end and, with err, when something is wrong.
@@ -222,8 +231,17 @@ func (b *backupReader) end() {
 
 // wrong keeps the first thing that is wrong.
 func (b *backupReader) wrong(what string) {
-	if b.err == nil || errors.Is(b.err, io.ErrUnexpectedEOF) {
+	if b.err == nil {
 		b.err = fmt.Errorf("%w: %s", errNoBackup, what)
+	}
+}
+
+// failed keeps an error of the reader.
+func (b *backupReader) failed(err error) {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		b.wrong("it ends early")
+	} else if b.err == nil {
+		b.err = fmt.Errorf("read backup: %w", err)
 	}
 }
 
@@ -233,7 +251,7 @@ func (b *backupReader) length(most uint64) uint64 {
 	}
 	n, err := binary.ReadUvarint(summedByte{b})
 	if err != nil {
-		b.err = fmt.Errorf("%w: it ends early: %w", errNoBackup, io.ErrUnexpectedEOF)
+		b.failed(err)
 	} else if n > most {
 		b.wrong("a length is out of bounds")
 	}
@@ -247,10 +265,7 @@ func (b *backupReader) bytes(n uint64) []byte {
 	// Grows with what is really there, so that a wrong length costs nothing.
 	var read bytes.Buffer
 	if _, err := io.CopyN(&read, b.r, int64(n)); err != nil {
-		if errors.Is(err, io.EOF) {
-			err = fmt.Errorf("%w: it ends early: %w", errNoBackup, io.ErrUnexpectedEOF)
-		}
-		b.err = err
+		b.failed(err)
 		return nil
 	}
 	b.sum.Write(read.Bytes())

@@ -37,7 +37,12 @@ func (db *DB) Run(ctx context.Context) error {
 	db.started = true
 	db.mu.Unlock()
 	if started {
-		return errors.New("run store: it ran already, or is closed")
+		select {
+		case <-db.stopping:
+			return nil // Close was faster
+		default:
+			return errors.New("run store: it runs, or ran, already")
+		}
 	}
 	defer close(db.ended)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -206,8 +211,8 @@ func (db *DB) probe() {
 		db.failure.Store(nil)
 		db.log.Info("the store writes again")
 	case !isFull(err):
-		db.failure.Store(nil)
-		db.fail(fmt.Errorf("write again: %w", err))
+		db.failure.Store(&failure{err: fmt.Errorf("write again: %w", err)})
+		db.log.Error("the store stays read-only", "path", db.path, "error", err)
 	}
 }
 

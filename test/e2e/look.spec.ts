@@ -45,7 +45,7 @@ test('before, in and after a call', async ({ server, people }) => {
   for (const [name, state] of [
     ['Chat', 'chat-empty'],
     ['People', 'people'],
-    ['Devices', 'devices'],
+    ['Settings', 'settings'],
   ] as const) {
     await press(page, name);
     await look(page, state);

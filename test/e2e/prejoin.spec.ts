@@ -51,7 +51,7 @@ test('devices can be switched off and chosen before the call', async ({ server, 
   await inCall(page);
   await expect(page.getByRole('button', { name: 'Camera off' })).toBeVisible();
   await expect(page.getByRole('button', { name: 'Mic on' })).toBeVisible();
-  await press(page, 'Devices');
+  await press(page, 'Settings');
   await expect(page.getByRole('combobox', { name: 'Microphone' })).toHaveValue(chosen);
 });
 

@@ -1,6 +1,13 @@
 import type { Participant, Room } from 'livekit-client';
 import { describe, expect, it } from 'vitest';
+import type { PictureChoice, PictureKind, Viewing } from '../src/core/people';
 import { peopleOf, personOf, soundsOf } from '../src/core/people';
+
+/** A reader who sees everything but, perhaps, one kind of picture as chosen. */
+function seeing(chosen: Partial<Record<PictureKind, PictureChoice>> = {}): Viewing {
+  return { audioOnly: false, choice: (_identity, kind) => chosen[kind] ?? 'auto' };
+}
+const hearing: Viewing = { ...seeing(), audioOnly: true };
 
 interface FakePublication {
   source: string;
@@ -39,7 +46,7 @@ describe('personOf', () => {
     ['on', [{ source: 'unknown' }]],
     ['none', [{ source: 'screen_share_audio' }]],
   ] as const)('the microphone is %s with %j', (state, audio) => {
-    expect(personOf(participant({ identity: 'a', audio: [...audio] }), false).microphone).toBe(state);
+    expect(personOf(participant({ identity: 'a', audio: [...audio] }), seeing()).microphone).toBe(state);
   });
 
   it('tells camera and screen apart and hides muted pictures', () => {
@@ -49,16 +56,16 @@ describe('personOf', () => {
       { source: 'screen_share', track: screen },
       { source: 'camera', track: camera },
     ];
-    const person = personOf(participant({ identity: 'a', video }), false);
-    expect(person.camera).toBe(camera);
-    expect(person.screen).toBe(screen);
-    const muted = personOf(participant({ identity: 'a', video: [{ source: 'camera', track: camera, isMuted: true }] }), false);
+    const person = personOf(participant({ identity: 'a', video }), seeing());
+    expect(person.camera?.track).toBe(camera);
+    expect(person.screen?.track).toBe(screen);
+    const muted = personOf(participant({ identity: 'a', video: [{ source: 'camera', track: camera, isMuted: true }] }), seeing());
     expect(muted.camera).toBeUndefined();
   });
 
   it('shows a picture without a source as a camera', () => {
     const track = {};
-    expect(personOf(participant({ identity: 'a', video: [{ source: 'unknown', track }] }), false).camera).toBe(track);
+    expect(personOf(participant({ identity: 'a', video: [{ source: 'unknown', track }] }), seeing()).camera?.track).toBe(track);
   });
 
   it('shows no pictures when there is only sound', () => {
@@ -66,14 +73,15 @@ describe('personOf', () => {
       { source: 'camera', track: {} },
       { source: 'screen_share', track: {} },
     ];
-    const person = personOf(participant({ identity: 'a', video }), true);
-    expect([person.camera, person.screen]).toEqual([undefined, undefined]);
+    const person = personOf(participant({ identity: 'a', video }), hearing);
+    expect([person.camera?.track, person.screen]).toEqual([undefined, undefined]);
+    expect(person.camera?.pause).toBeUndefined();
   });
 
   it('uses the identity for a missing or blank name', () => {
-    expect(personOf(participant({ identity: 'a' }), false).name).toBe('a');
-    expect(personOf(participant({ identity: 'a', name: '  ' }), false).name).toBe('a');
-    expect(personOf(participant({ identity: 'a', name: 'Ana' }), false).name).toBe('Ana');
+    expect(personOf(participant({ identity: 'a' }), seeing()).name).toBe('a');
+    expect(personOf(participant({ identity: 'a', name: '  ' }), seeing()).name).toBe('a');
+    expect(personOf(participant({ identity: 'a', name: 'Ana' }), seeing()).name).toBe('Ana');
   });
 
   it('mirrors only oneself, and not what the back camera sees', () => {
@@ -84,19 +92,34 @@ describe('personOf', () => {
           local,
           video: [{ source: 'camera', track: { mediaStreamTrack: { getSettings: () => ({ facingMode }) } } }],
         }),
-        false,
+        seeing(),
       ).mirrored;
     expect([seen(true), seen(true, 'user'), seen(true, 'environment'), seen(false)]).toEqual([true, true, false, false]);
   });
 
   it.each([
-    ['excellent', 'good'],
+    ['excellent', 'excellent'],
     ['good', 'good'],
-    ['poor', 'weak'],
+    ['poor', 'poor'],
     ['lost', 'lost'],
     ['unknown', 'unknown'],
-  ])('quality %s is %s', (quality, link) => {
-    expect(personOf(participant({ identity: 'a', quality }), false).link).toBe(link);
+    ['something new', 'unknown'],
+  ])('quality %s is %s', (told, quality) => {
+    expect(personOf(participant({ identity: 'a', quality: told }), seeing()).quality).toBe(quality);
+  });
+
+  it('says why a picture that is sent stands still', () => {
+    const seen = (streamState: string, viewing: Viewing, local = false) => {
+      const video = [{ source: 'camera', track: { streamState } }];
+      const { camera } = personOf(participant({ identity: 'a', local, video }), viewing);
+      return [camera?.pause, camera?.track !== undefined, camera?.choice];
+    };
+    expect(seen('active', seeing())).toEqual([undefined, true, 'auto']);
+    expect(seen('paused', seeing())).toEqual(['network', true, 'auto']);
+    expect(seen('active', seeing({ camera: 'low' }))).toEqual([undefined, true, 'low']);
+    expect(seen('paused', seeing({ camera: 'paused' }))).toEqual(['chosen', false, 'paused']);
+    expect(seen('active', seeing({ camera: 'paused' }), true)).toEqual([undefined, true, 'auto']);
+    expect(seen('paused', hearing)).toEqual([undefined, false, 'auto']);
   });
 });
 
@@ -112,7 +135,7 @@ describe('a room', () => {
   } as unknown as Room;
 
   it('lists this side first, then the others as they came', () => {
-    expect(peopleOf(room, false).map((p) => p.identity)).toEqual(['me', 'early', 'also-late', 'late']);
+    expect(peopleOf(room, seeing()).map((p) => p.identity)).toEqual(['me', 'early', 'also-late', 'late']);
   });
 
   it('plays each track that has arrived', () => {

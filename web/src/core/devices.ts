@@ -41,21 +41,27 @@ export interface Device {
   label: string;
 }
 
-/** Remembers which devices were chosen; storage may be forbidden, then nothing is remembered. */
+/** What is remembered from visit to visit. */
+export type Choice = DeviceKind | 'sending' | 'save-data' | 'blur' | 'language';
+
+/** Remembers what was chosen; where storage is forbidden, only until the page is closed. */
 export class Choices {
+  private readonly chosen = new Map<Choice, string>();
+
   constructor(private readonly storage: Storage | undefined) {}
 
-  get(kind: DeviceKind): string | undefined {
+  get(what: Choice): string | undefined {
     try {
-      return this.storage?.getItem(`careline.${kind}`) ?? undefined;
+      return this.chosen.get(what) ?? this.storage?.getItem(`careline.${what}`) ?? undefined;
     } catch {
       return undefined;
     }
   }
 
-  set(kind: DeviceKind, id: string): void {
+  set(what: Choice, value: string): void {
+    this.chosen.set(what, value);
     try {
-      this.storage?.setItem(`careline.${kind}`, id);
+      this.storage?.setItem(`careline.${what}`, value);
     } catch {
       // A full or forbidden storage only means that the next visit starts with the browser's defaults.
     }

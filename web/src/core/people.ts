@@ -6,17 +6,40 @@ export interface Showable {
   detach(element: HTMLMediaElement): unknown;
 }
 
+/** Which of a person's pictures. */
+export type PictureKind = 'camera' | 'screen';
+
+/**
+ * How large a picture of somebody else may arrive: auto as its place on the page needs it, high always the largest there
+ * is, medium and low at most that, paused not at all.
+ */
+export type PictureChoice = 'auto' | 'high' | 'medium' | 'low' | 'paused';
+
+/** Why a picture that is sent is not seen moving: the reader wants it so, or the server has no room for it on this link. */
+export type Pause = 'chosen' | 'network';
+
+/** A picture that somebody sends. */
+export interface Picture {
+  /** Undefined while it is not to be shown. */
+  track: Showable | undefined;
+  pause: Pause | undefined;
+  choice: PictureChoice;
+}
+
+/** How good somebody's connection is in the server's judgement; unknown until it has told. */
+export type Quality = 'excellent' | 'good' | 'poor' | 'lost' | 'unknown';
+
 export interface Person {
   identity: string;
   name: string;
   local: boolean;
   speaking: boolean;
   microphone: 'on' | 'muted' | 'none';
-  camera: Showable | undefined;
-  screen: Showable | undefined;
+  camera: Picture | undefined;
+  screen: Picture | undefined;
   /** Whether the picture is of somebody who looks at this screen: then it is shown as in a mirror. */
   mirrored: boolean;
-  link: 'good' | 'weak' | 'lost' | 'unknown';
+  quality: Quality;
 }
 
 export interface Sound {
@@ -24,36 +47,46 @@ export interface Sound {
   track: RemoteTrack;
 }
 
-// Track.Source by value: the library itself loads at the first call.
+/** What the reader chose to see. */
+export interface Viewing {
+  audioOnly: boolean;
+  choice(identity: string, kind: PictureKind): PictureChoice;
+}
+
+// Track.Source and Track.StreamState by value: the library itself loads at the first call.
 const sourceOf = (publication: TrackPublication): string => publication.source;
 const screenShare = 'screen_share';
 const screenShareAudio = 'screen_share_audio';
+const streamPaused = 'paused';
 
-function shown(publication: TrackPublication | undefined): Showable | undefined {
+/** Programs may publish without naming a source: any picture but a screen counts as camera. */
+export function kindOf(publication: TrackPublication): PictureKind {
+  return sourceOf(publication) === screenShare ? 'screen' : 'camera';
+}
+
+function pictureOf(participant: Participant, kind: PictureKind, viewing: Viewing): Picture | undefined {
+  const publication = [...participant.videoTrackPublications.values()].find((p) => kindOf(p) === kind);
   if (!publication?.track || publication.isMuted) return undefined;
-  return publication.track;
+  const choice = participant.isLocal ? 'auto' : viewing.choice(participant.identity, kind);
+  const hidden = choice === 'paused' || viewing.audioOnly;
+  const held = (publication.track.streamState as string | undefined) === streamPaused;
+  return {
+    track: hidden ? undefined : publication.track,
+    pause: choice === 'paused' ? 'chosen' : held && !hidden ? 'network' : undefined,
+    choice,
+  };
 }
 
-function linkOf(participant: Participant): Person['link'] {
-  switch (participant.connectionQuality as string) {
-    case 'excellent':
-    case 'good':
-      return 'good';
-    case 'poor':
-      return 'weak';
-    case 'lost':
-      return 'lost';
-    default:
-      return 'unknown';
-  }
+function qualityOf(participant: Participant): Quality {
+  const quality = participant.connectionQuality as string;
+  return quality === 'excellent' || quality === 'good' || quality === 'poor' || quality === 'lost' ? quality : 'unknown';
 }
 
-/** One participant as the page shows it. Programs may publish without naming a source: any picture but a screen counts as camera. */
-export function personOf(participant: Participant, audioOnly: boolean): Person {
+/** One participant as the page shows it. */
+export function personOf(participant: Participant, viewing: Viewing): Person {
   const audio = [...participant.audioTrackPublications.values()].filter((p) => sourceOf(p) !== screenShareAudio);
-  const video = [...participant.videoTrackPublications.values()];
-  const camera = audioOnly ? undefined : shown(video.find((p) => sourceOf(p) !== screenShare));
-  const facing = (camera as { mediaStreamTrack?: MediaStreamTrack } | undefined)?.mediaStreamTrack?.getSettings().facingMode;
+  const camera = pictureOf(participant, 'camera', viewing);
+  const facing = (camera?.track as { mediaStreamTrack?: MediaStreamTrack } | undefined)?.mediaStreamTrack?.getSettings().facingMode;
   return {
     identity: participant.identity,
     name: participant.name?.trim() ? participant.name : participant.identity,
@@ -61,18 +94,19 @@ export function personOf(participant: Participant, audioOnly: boolean): Person {
     speaking: participant.isSpeaking,
     microphone: audio.length === 0 ? 'none' : audio.some((p) => !p.isMuted) ? 'on' : 'muted',
     camera,
-    screen: audioOnly && !participant.isLocal ? undefined : shown(video.find((p) => sourceOf(p) === screenShare)),
+    // Without its picture a shared screen would only take the place of the people.
+    screen: viewing.audioOnly && !participant.isLocal ? undefined : pictureOf(participant, 'screen', viewing),
     mirrored: participant.isLocal && facing !== 'environment',
-    link: linkOf(participant),
+    quality: qualityOf(participant),
   };
 }
 
 /** Everybody in the room: this side first, then the others in the order they joined. */
-export function peopleOf(room: Room, audioOnly: boolean): Person[] {
+export function peopleOf(room: Room, viewing: Viewing): Person[] {
   const others = [...room.remoteParticipants.values()].sort(
     (a, b) => (a.joinedAt?.getTime() ?? 0) - (b.joinedAt?.getTime() ?? 0) || a.identity.localeCompare(b.identity),
   );
-  return [room.localParticipant, ...others].map((p) => personOf(p, audioOnly));
+  return [room.localParticipant, ...others].map((p) => personOf(p, viewing));
 }
 
 /** Everything of the others that is to be heard. */

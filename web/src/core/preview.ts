@@ -1,3 +1,4 @@
+import { setBlur, wantedBlur } from './blur';
 import type { Choices, DeviceProblem } from './devices';
 import { problemOf } from './devices';
 import { Observable } from './observable';
@@ -89,6 +90,14 @@ export class Preview extends Observable {
     await this.openOne(input, deviceId);
   }
 
+  /** Blurs the background of the picture, or no longer. Throws where the browser did not do it. */
+  async setBlur(on: boolean): Promise<void> {
+    if (!this.camera.track) return;
+    await setBlur(this.camera.track, on);
+    this.choices.set('blur', String(on));
+    this.changed();
+  }
+
   chooseSpeaker(deviceId: string): void {
     this.choices.set('audiooutput', deviceId);
     this.speaker = deviceId;
@@ -119,7 +128,9 @@ export class Preview extends Observable {
     const chosen = exactly ?? this.choices.get(kindOf[input]);
     const device = chosen ? { deviceId: exactly ? { exact: chosen } : { ideal: chosen } } : {};
     if (input === 'microphone') return { echoCancellation: true, noiseSuppression: true, autoGainControl: true, ...device };
-    return chosen ? { width: pictureSize.width, height: pictureSize.height, ...device } : pictureSize;
+    const blur = wantedBlur(this.choices);
+    const background = blur === undefined ? {} : { backgroundBlur: blur };
+    return chosen ? { width: pictureSize.width, height: pictureSize.height, ...background, ...device } : { ...pictureSize, ...background };
   }
 
   private async openOne(input: Input, exactly?: string): Promise<void> {

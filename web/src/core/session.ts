@@ -1,12 +1,16 @@
-import type { LocalTrackPublication, Participant, RemoteParticipant, Room } from 'livekit-client';
+import type { LocalTrack, LocalTrackPublication, LocalVideoTrack, Participant, RemoteParticipant, Room } from 'livekit-client';
+import { setBlur, wantedBlur } from './blur';
 import { ChatLog, chatTopic } from './chat';
 import type { ChatTransport } from './chat';
 import type { DeviceKind, DeviceProblem } from './devices';
-import { problemOf } from './devices';
+import { Choices, problemOf } from './devices';
 import type { EndingKind } from './ending';
 import { askWhy, endingOfDisconnect, endingOfFailure } from './ending';
+import { Incoming } from './incoming';
 import { Observable } from './observable';
-import type { Person, Sound } from './people';
+import type { Capture, Sending } from './outgoing';
+import { captureConstraints, captureOptions, isSending, recapture } from './outgoing';
+import type { Person, PictureChoice, PictureKind, Sound } from './people';
 import { peopleOf, soundsOf } from './people';
 import type { JoinMedia } from './preview';
 import { readToken } from './token';
@@ -43,6 +47,10 @@ export class CallSession extends Observable {
   people: readonly Person[] = [];
   sounds: readonly Sound[] = [];
   audioOnly = false;
+  /** How large one's own picture is sent, unless data are saved. */
+  sending: Sending;
+  /** Own and others' pictures of people are small. */
+  savingData: boolean;
   /** False while the browser wants a tap before it plays sound. */
   audible = true;
   /** Which own device is being switched; its button waits. */
@@ -53,13 +61,23 @@ export class CallSession extends Observable {
   private lib: LiveKit | undefined;
   private leaving = false;
   private brokenAt = 0;
+  /** How the picture is sent now, which follows the choice. */
+  private sentAs: Sending;
+  private readonly incoming = new Incoming();
+  private readonly watched = new WeakSet<LocalTrack>();
+  private readonly followed = new WeakSet<RemoteParticipant>();
   private readonly listeners = new Set<(notice: Notice) => void>();
 
   constructor(
     private readonly options: SessionOptions = {},
     private readonly load: () => Promise<LiveKit> = () => import('livekit-client'),
+    private readonly choices = new Choices(undefined),
   ) {
     super();
+    const sending = choices.get('sending');
+    this.sending = isSending(sending) ? sending : 'high';
+    this.savingData = this.incoming.savingData = choices.get('save-data') === 'true';
+    this.sentAs = this.capture.sending;
   }
 
   /** Loads the library ahead of the join; a failure shows itself at the join. */
@@ -97,11 +115,12 @@ export class CallSession extends Observable {
         singlePeerConnection: !this.options.dualPeerConnection,
         dataStream: { maxPayloadByteLength: longestStream },
         audioCaptureDefaults: deviceOf(media.microphone),
-        videoCaptureDefaults: deviceOf(media.camera),
+        videoCaptureDefaults: { ...captureOptions(this.capture), ...deviceOf(media.camera) },
         ...(media.speaker ? { audioOutput: { deviceId: media.speaker } } : {}),
       }));
       this.listen(room, lib);
-      await room.connect(serverUrl, token);
+      // Where not even the smallest picture fits, none is better than sound that stutters; the page says why.
+      await room.connect(serverUrl, token, { subscriberAllowPause: true });
       this.phase = 'connected';
       this.chat.connected(this.transport(room));
       this.refresh();
@@ -145,7 +164,8 @@ export class CallSession extends Observable {
       if (!track || !('restartTrack' in track)) return;
       const now = track.mediaStreamTrack.getSettings();
       if (now.facingMode) {
-        await track.restartTrack({ facingMode: now.facingMode === 'environment' ? 'user' : 'environment' });
+        const facingMode = now.facingMode === 'environment' ? 'user' : 'environment';
+        await track.restartTrack({ ...captureOptions(this.capture), facingMode });
         return;
       }
       const next = cameras[(cameras.indexOf(now.deviceId ?? '') + 1) % cameras.length];
@@ -161,8 +181,48 @@ export class CallSession extends Observable {
       if (on && room.localParticipant.isCameraEnabled) {
         void this.switching('camera', () => room.localParticipant.setCameraEnabled(false));
       }
-      this.applyAudioOnly(room);
     }
+    this.refresh();
+  }
+
+  /** How large a picture of somebody else may arrive. */
+  pictureChoice(identity: string, kind: PictureKind): PictureChoice {
+    return this.incoming.choice(identity, kind);
+  }
+
+  choosePicture(identity: string, kind: PictureKind, choice: PictureChoice): void {
+    this.incoming.choose(identity, kind, choice);
+    this.refresh();
+  }
+
+  /** Changes how large one's own picture is sent. */
+  setSending(sending: Sending): void {
+    this.sending = sending;
+    this.choices.set('sending', sending);
+    this.resend();
+  }
+
+  /** Makes own and others' pictures of people small, or as large as chosen again. */
+  setSavingData(on: boolean): void {
+    this.savingData = this.incoming.savingData = on;
+    this.choices.set('save-data', String(on));
+    this.refresh();
+    this.resend();
+  }
+
+  /** One's own camera as the browser has it; undefined while it is off. */
+  get cameraTrack(): MediaStreamTrack | undefined {
+    const track = this.ownCamera();
+    return track && !track.isMuted ? track.mediaStreamTrack : undefined;
+  }
+
+  /** Blurs the background of one's own picture, or no longer. Throws where the browser did not do it. */
+  async setBlur(on: boolean): Promise<void> {
+    const track = this.ownCamera();
+    if (!track || !this.room) return;
+    await setBlur(track.mediaStreamTrack, on);
+    this.choices.set('blur', String(on));
+    this.remember(this.room, track);
     this.refresh();
   }
 
@@ -189,6 +249,9 @@ export class CallSession extends Observable {
 
   private async publish(room: Room, lib: LiveKit, media: JoinMedia): Promise<void> {
     const me = room.localParticipant;
+    const capture = this.capture;
+    // The preview is opened in full size; these are wishes, and no camera is left out for them.
+    if (media.camera && capture.sending !== 'high') await recapture(media.camera, capture).catch(() => undefined);
     const tracks = [
       media.microphone && { track: new lib.LocalAudioTrack(media.microphone, deviceOf(media.microphone), false), source: lib.Track.Source.Microphone },
       media.camera && { track: new lib.LocalVideoTrack(media.camera, deviceOf(media.camera), false), source: lib.Track.Source.Camera },
@@ -203,7 +266,11 @@ export class CallSession extends Observable {
         if (this.room?.state === lib.ConnectionState.Connected) this.tell({ kind: 'may-not-publish' });
       }
     }
+    this.remember(room, this.ownCamera());
+    this.sentAs = capture.sending;
     this.refresh();
+    // Another choice may have been made meanwhile.
+    this.resend();
   }
 
   private async switching(
@@ -223,7 +290,46 @@ export class CallSession extends Observable {
     } finally {
       this.busy.delete(input);
       this.refresh();
+      if (input === 'camera') this.resend();
     }
+  }
+
+  private get capture(): Capture {
+    return { sending: this.savingData ? 'low' : this.sending, blur: wantedBlur(this.choices) };
+  }
+
+  private ownCamera(): LocalVideoTrack | undefined {
+    const { room, lib } = this;
+    return lib && room?.localParticipant.getTrackPublication(lib.Track.Source.Camera)?.videoTrack;
+  }
+
+  /** Lets the camera come back, after a pause or a reconnect, as it is wanted now. */
+  private remember(room: Room, track: LocalVideoTrack | undefined): void {
+    room.options.videoCaptureDefaults = { ...room.options.videoCaptureDefaults, ...captureOptions(this.capture) };
+    if (track) Object.assign(track.constraints, captureConstraints(this.capture));
+  }
+
+  /**
+   * Sends the own picture as it is wanted now. The layers that are told to the server follow from the camera's size when a
+   * track is published, so it is published anew.
+   */
+  private resend(): void {
+    this.changed();
+    if (this.capture.sending === this.sentAs || !this.room || this.busy.has('camera')) return;
+    this.sentAs = this.capture.sending;
+    void this.switching('camera', async (room, lib) => {
+      const track = this.ownCamera();
+      this.remember(room, track);
+      if (!track) return;
+      const me = room.localParticipant;
+      if (track.isMuted) {
+        await me.unpublishTrack(track, true);
+        return;
+      }
+      await recapture(track.mediaStreamTrack, this.capture);
+      await me.unpublishTrack(track, false);
+      await me.publishTrack(track, { source: lib.Track.Source.Camera });
+    });
   }
 
   private listen(room: Room, lib: LiveKit): void {
@@ -242,16 +348,11 @@ export class CallSession extends Observable {
       RoomEvent.ConnectionQualityChanged,
       RoomEvent.AudioPlaybackStatusChanged,
       RoomEvent.ActiveDeviceChanged,
+      RoomEvent.TrackStreamStateChanged,
+      RoomEvent.TrackPublished,
     ] as const) {
       room.on(event, refresh);
     }
-    room.on(RoomEvent.TrackPublished, () => {
-      if (this.audioOnly) this.applyAudioOnly(room);
-      this.refresh();
-    });
-    room.on(RoomEvent.TrackSubscribed, () => {
-      if (this.audioOnly) this.applyAudioOnly(room);
-    });
     room.on(RoomEvent.ParticipantConnected, (p: RemoteParticipant) => this.came(p, 'joined'));
     room.on(RoomEvent.ParticipantDisconnected, (p: RemoteParticipant) => this.came(p, 'left'));
     room.on(RoomEvent.SignalReconnecting, () => this.broken('resuming'));
@@ -271,6 +372,15 @@ export class CallSession extends Observable {
     });
   }
 
+  /** In the moments after a reconnect the room keeps its events to itself, the participants do not. */
+  private follow(room: Room, lib: LiveKit): void {
+    for (const participant of room.remoteParticipants.values()) {
+      if (this.followed.has(participant)) continue;
+      this.followed.add(participant);
+      participant.on(lib.ParticipantEvent.TrackSubscribed, () => this.refresh());
+    }
+  }
+
   private came(participant: RemoteParticipant, kind: 'joined' | 'left'): void {
     this.tell({ kind, name: participant.name?.trim() ? participant.name : participant.identity });
     this.refresh();
@@ -288,26 +398,20 @@ export class CallSession extends Observable {
     this.link = 'steady';
     if (rebuilt) this.chat.restored(this.transport(room), this.brokenAt);
     else this.chat.connected(this.transport(room));
-    if (this.audioOnly) this.applyAudioOnly(room);
     this.refresh();
   }
 
   /** A device that is pulled out ends its track; livekit-client turns to another one, here it is only said. */
-  private watchEnd(publication: LocalTrackPublication, lib: LiveKit): void {
-    const input = publication.source === lib.Track.Source.Microphone ? 'microphone' : 'camera';
-    if (input === 'camera' && publication.source !== lib.Track.Source.Camera) return;
-    publication.track?.on(lib.TrackEvent.Ended, () => {
+  private watchEnd({ source, track }: LocalTrackPublication, lib: LiveKit): void {
+    const input = source === lib.Track.Source.Microphone ? 'microphone' : 'camera';
+    if (input === 'camera' && source !== lib.Track.Source.Camera) return;
+    if (!track || this.watched.has(track)) return;
+    this.watched.add(track);
+    track.on(lib.TrackEvent.Ended, () => {
       this.tell({ kind: 'device-lost', input });
       this.refresh();
     });
-  }
-
-  private applyAudioOnly(room: Room): void {
-    for (const participant of room.remoteParticipants.values()) {
-      for (const publication of participant.videoTrackPublications.values()) {
-        publication.setEnabled(!this.audioOnly);
-      }
-    }
+    track.on(lib.TrackEvent.Restarted, () => this.refresh());
   }
 
   private transport(room: Room): ChatTransport {
@@ -336,8 +440,10 @@ export class CallSession extends Observable {
   }
 
   private refresh(): void {
-    if (this.phase === 'connected' && this.room) {
-      this.people = peopleOf(this.room, this.audioOnly);
+    if (this.phase === 'connected' && this.room && this.lib) {
+      this.follow(this.room, this.lib);
+      this.incoming.apply(this.room);
+      this.people = peopleOf(this.room, { audioOnly: this.audioOnly, choice: (identity, kind) => this.pictureChoice(identity, kind) });
       this.sounds = soundsOf(this.room);
       this.audible = this.room.canPlaybackAudio;
     }

@@ -4,6 +4,7 @@ import { X } from 'lucide';
 import type { DeviceList } from '../core/devices';
 import type { I18n, TextKey } from '../core/i18n';
 import type { CallSession, Notice } from '../core/session';
+import './background';
 import './banner';
 import './chat-panel';
 import './controls';
@@ -11,8 +12,10 @@ import type { ClControls, Panel } from './controls';
 import './device-select';
 import type { DeviceChosen } from './device-select';
 import './people-panel';
+import './sending';
 import './sounds';
 import './stage';
+import type { PictureChosen } from './tile';
 import { base, buttons } from './styles';
 import { WakeLock } from './wake-lock';
 import { Watch } from './watch';
@@ -117,6 +120,16 @@ export class ClCallView extends LitElement {
         gap: 16px;
         padding: 16px;
       }
+      .padded section {
+        display: grid;
+        gap: 8px;
+        padding-block-start: 16px;
+        border-block-start: 1px solid var(--_line);
+      }
+      h3 {
+        font-size: var(--_body);
+        font-weight: 650;
+      }
       @container (min-width: 46rem) {
         .view.beside {
           grid-template-columns: minmax(0, 1fr) 22.5rem;
@@ -181,7 +194,14 @@ export class ClCallView extends LitElement {
         </p>
       </header>
       <div class="banners" role="status">${this.banners()}</div>
-      <cl-stage exportparts="stage, tile, screen, label, video, stand-in" .i18n=${i18n} .people=${session.people}></cl-stage>
+      <cl-stage
+        exportparts="stage, tile, screen, label, video, stand-in, notice"
+        .i18n=${i18n}
+        .people=${session.people}
+        @picture-chosen=${(e: CustomEvent<PictureChosen>) => {
+          session.choosePicture(e.detail.identity, e.detail.kind, e.detail.choice);
+        }}
+      ></cl-stage>
       ${this.panel ? this.side(this.panel) : nothing}
       <footer>
         <cl-controls
@@ -212,7 +232,7 @@ export class ClCallView extends LitElement {
       );
     } else if (session.audioOnly) {
       shown.push(this.offer('sound', 'audioOnly', () => session.setAudioOnly(false)));
-    } else if (session.me?.link === 'weak' && !this.weakDismissed) {
+    } else if (session.me?.quality === 'poor' && !this.weakDismissed) {
       shown.push(this.offer('weak', 'weak', () => session.setAudioOnly(true), () => (this.weakDismissed = true)));
     }
     if (!session.audible) shown.push(this.offer('sound', 'tapToHear', () => void session.startAudio()));
@@ -248,7 +268,7 @@ export class ClCallView extends LitElement {
     const titles: Record<Panel, TextKey> = {
       chat: 'chat.title',
       people: 'people.title',
-      devices: 'devices.title',
+      settings: 'settings.title',
       more: 'control.more',
     };
     return html`<aside part="panel" aria-labelledby="panel-title">
@@ -275,9 +295,9 @@ export class ClCallView extends LitElement {
         ></cl-chat-panel>`;
       case 'people':
         return html`<cl-people-panel exportparts="person" .i18n=${i18n} .people=${session.people}></cl-people-panel>`;
-      case 'devices':
+      case 'settings':
         return html`<div class="padded">
-          <p class="quiet">${i18n.t('devices.hint')}</p>
+          <p class="quiet">${i18n.t('settings.hint')}</p>
           <cl-device-select
             exportparts="device"
             .i18n=${i18n}
@@ -289,6 +309,15 @@ export class ClCallView extends LitElement {
             }}
             @device-chosen=${(e: CustomEvent<DeviceChosen>) => void session.useDevice(e.detail.kind, e.detail.id)}
           ></cl-device-select>
+          <section aria-labelledby="own">
+            <h3 id="own">${i18n.t('settings.picture')}</h3>
+            <cl-background
+              .i18n=${i18n}
+              .track=${session.cameraTrack}
+              .apply=${(on: boolean) => session.setBlur(on)}
+            ></cl-background>
+            <cl-sending exportparts="sending" .i18n=${i18n} .session=${session}></cl-sending>
+          </section>
         </div>`;
       case 'more':
         return html`<cl-controls

@@ -71,6 +71,7 @@ export class CarelineCall extends LitElement {
   /** Asked once, because livekit-client brings shims that would change the answer. */
   private readonly obstacle = obstacle();
   private preview!: Preview;
+  private readonly choices = localChoices();
   private readonly devices = new DeviceList('mediaDevices' in navigator ? navigator.mediaDevices : undefined);
   private lastPhase: CallSession['phase'] = 'idle';
 
@@ -130,7 +131,7 @@ export class CarelineCall extends LitElement {
         </main>`;
       case 'connected':
         return html`<cl-call-view
-          exportparts="call, header, connection, stage, tile, screen, label, video, controls, control, microphone, camera, chat, leave, panel, log, message, composer, person"
+          exportparts="call, header, connection, stage, tile, screen, label, video, notice, controls, control, microphone, camera, chat, leave, panel, log, message, composer, person"
           .i18n=${i18n}
           .session=${session}
           .devices=${this.devices}
@@ -217,9 +218,9 @@ export class CarelineCall extends LitElement {
     this.preview = new Preview(
       'mediaDevices' in navigator ? navigator.mediaDevices : undefined,
       'permissions' in navigator ? navigator.permissions : undefined,
-      localChoices(),
+      this.choices,
     );
-    this.session = new CallSession(this.options);
+    this.session = new CallSession(this.options, undefined, this.choices);
     if (this.obstacle !== 'no-webrtc' && this.token && !this.endingNow()) this.session.warm();
   }
 

@@ -23,7 +23,7 @@ import './icon';
 import { base, buttons } from './styles';
 import { Watch } from './watch';
 
-export type Panel = 'chat' | 'people' | 'devices' | 'more';
+export type Panel = 'chat' | 'people' | 'settings' | 'more';
 
 interface Control {
   id: string;
@@ -246,7 +246,7 @@ export class ClControls extends LitElement {
         run: () => session.setAudioOnly(!session.audioOnly),
       },
       { id: 'people', icon: Users, label: i18n.t('control.people'), opens: 'people', run: () => this.show('people') },
-      { id: 'devices', icon: Settings, label: i18n.t('control.devices'), opens: 'devices', run: () => this.show('devices') },
+      { id: 'settings', icon: Settings, label: i18n.t('control.settings'), opens: 'settings', run: () => this.show('settings') },
     );
     return controls;
   }

@@ -2,10 +2,11 @@ import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { IconNode } from 'lucide';
-import { AudioLines, Mic, MicOff, MonitorUp, TriangleAlert, Video, VideoOff } from 'lucide';
+import { AudioLines, Mic, MicOff, MonitorUp, Video, VideoOff } from 'lucide';
 import type { I18n, TextKey } from '../core/i18n';
 import type { Person } from '../core/people';
 import './icon';
+import { qualityIcons } from './quality';
 import { base } from './styles';
 
 /** Who is in the call, with the state of each one's microphone and camera in words. */
@@ -27,6 +28,11 @@ export class ClPeoplePanel extends LitElement {
       .name {
         font-weight: 600;
         overflow-wrap: anywhere;
+      }
+      li.speaking {
+        border-inline-start: 4px solid var(--_positive);
+        margin-inline-start: -16px;
+        padding-inline-start: 12px;
       }
       .states {
         display: flex;
@@ -65,12 +71,12 @@ export class ClPeoplePanel extends LitElement {
           ? [AudioLines, 'mic.speaking']
           : [Mic, 'mic.on']
         : [MicOff, person.microphone === 'muted' ? 'mic.muted' : 'mic.none'];
-    return html`<li part="person" data-identity=${person.identity}>
+    return html`<li part="person" class=${person.speaking ? 'speaking' : ''} data-identity=${person.identity}>
       <p class="name"><bdi>${person.local ? i18n.t('people.you', { name: person.name }) : person.name}</bdi></p>
       <p class="states">
         ${this.word(...microphone)} ${person.camera ? this.word(Video, 'camera.on') : this.word(VideoOff, 'camera.off')}
         ${person.screen ? this.word(MonitorUp, 'screen.on') : nothing}
-        ${person.link === 'weak' || person.link === 'lost' ? this.word(TriangleAlert, `link.${person.link}`) : nothing}
+        ${person.quality === 'unknown' ? nothing : this.word(qualityIcons[person.quality], `quality.${person.quality}`)}
       </p>
     </li>`;
   }

@@ -4,6 +4,7 @@ import { Camera, CircleAlert, Mic, MicOff, Video, VideoOff } from 'lucide';
 import type { DeviceList, DeviceProblem, Obstacle } from '../core/devices';
 import type { I18n } from '../core/i18n';
 import type { JoinMedia, Preview } from '../core/preview';
+import './background';
 import './device-select';
 import type { DeviceChosen } from './device-select';
 import './icon';
@@ -187,6 +188,11 @@ export class ClPrejoin extends LitElement {
                 .selection=${this.selection}
                 @device-chosen=${(e: CustomEvent<DeviceChosen>) => this.choose(e.detail)}
               ></cl-device-select>
+              <cl-background
+                .i18n=${i18n}
+                .track=${preview.camera.track}
+                .apply=${(on: boolean) => preview.setBlur(on)}
+              ></cl-background>
             </section>`
           : nothing}
       </div>

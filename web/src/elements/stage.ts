@@ -160,7 +160,7 @@ export class ClStage extends LitElement {
   private tile(person: Person, place = '') {
     return html`<cl-tile
       part="tile"
-      exportparts="label, video, stand-in"
+      exportparts="label, video, stand-in, notice"
       class=${place}
       ?brief=${place === 'corner'}
       data-identity=${person.identity}

@@ -1,17 +1,27 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
-import { AudioLines, MicOff, MonitorUp, TriangleAlert } from 'lucide';
+import { AudioLines, CirclePause, MicOff, MonitorUp } from 'lucide';
 import type { I18n } from '../core/i18n';
 import { initials } from '../core/layout';
-import type { Person, Showable } from '../core/people';
+import type { Person, Picture, PictureChoice, PictureKind, Showable } from '../core/people';
 import './icon';
-import { base } from './styles';
+import './picture-choice';
+import { qualityIcons } from './quality';
+import { base, buttons } from './styles';
 
-/** One person's picture or, with `screen`, what they share. */
+/** What the reader chose for one picture of one person. */
+export interface PictureChosen {
+  identity: string;
+  kind: PictureKind;
+  choice: PictureChoice;
+}
+
+/** One person's picture or, with `screen`, what they share. Fires `picture-chosen`, which bubbles. */
 @customElement('cl-tile')
 export class ClTile extends LitElement {
   static override styles = [
     base,
+    buttons,
     css`
       :host {
         position: relative;
@@ -79,6 +89,42 @@ export class ClTile extends LitElement {
         align-items: center;
         gap: 4px;
       }
+      cl-picture-choice {
+        position: absolute;
+        z-index: 1;
+        inset-block-start: 4px;
+        inset-inline-start: 4px;
+      }
+      .notice {
+        position: absolute;
+        inset: 0;
+        display: flex;
+        flex-direction: column;
+        align-items: center;
+        justify-content: center;
+        gap: 8px;
+        padding: 52px 16px 44px;
+        text-align: center;
+      }
+      .notice:empty {
+        display: none;
+      }
+      .notice p {
+        display: flex;
+        align-items: center;
+        gap: 8px;
+        max-inline-size: 24rem;
+        padding: 8px 12px;
+        border-radius: 8px;
+        background: var(--_label);
+        text-align: start;
+      }
+      .notice cl-icon {
+        flex: none;
+      }
+      video.held {
+        filter: brightness(0.45);
+      }
       :host([speaking])::after {
         content: '';
         position: absolute;
@@ -86,6 +132,25 @@ export class ClTile extends LitElement {
         border: 3px solid var(--_speaking);
         border-radius: inherit;
         pointer-events: none;
+      }
+      @container (max-width: 260px) or (max-height: 200px) {
+        .notice {
+          padding: 8px;
+        }
+        .notice p {
+          padding: 8px;
+          border-radius: 50%;
+        }
+        .notice .word {
+          position: absolute;
+          inline-size: 1px;
+          overflow: hidden;
+          clip-path: inset(50%);
+          white-space: nowrap;
+        }
+        .notice button {
+          display: none;
+        }
       }
       @container (max-width: 180px) {
         .label {
@@ -127,7 +192,7 @@ export class ClTile extends LitElement {
   }
 
   override updated(): void {
-    const track = this.screen ? this.person.screen : this.person.camera;
+    const track = this.picture?.track;
     const video = this.video;
     if (this.attached && (this.attached.track !== track || this.attached.video !== video)) this.detach();
     if (track && video && !this.attached) {
@@ -136,9 +201,13 @@ export class ClTile extends LitElement {
     }
   }
 
+  private get picture(): Picture | undefined {
+    return this.screen ? this.person.screen : this.person.camera;
+  }
+
   override render() {
-    const { person, i18n } = this;
-    const track = this.screen ? person.screen : person.camera;
+    const { person, i18n, picture } = this;
+    const track = picture?.track;
     const shownName = person.local
       ? this.brief
         ? i18n.t('chat.you')
@@ -156,7 +225,9 @@ export class ClTile extends LitElement {
       ${track
         ? html`<video
             part="video"
-            class="${this.screen ? 'whole' : ''} ${person.mirrored && !this.screen ? 'mirrored' : ''}"
+            class="${this.screen ? 'whole' : ''} ${person.mirrored && !this.screen ? 'mirrored' : ''} ${
+              picture.pause === 'network' ? 'held' : ''
+            }"
             aria-label=${this.screen ? name : i18n.t('tile.pictureOf', { name: person.name })}
             playsinline
             autoplay
@@ -165,16 +236,50 @@ export class ClTile extends LitElement {
             @emptied=${() => (this.playing = false)}
           ></video>`
         : nothing}
+      ${person.local ? nothing : html`<div class="notice" part="notice" role="status">${this.pauseNotice(picture)}</div>`}
+      ${picture && !person.local
+        ? html`<cl-picture-choice
+            .i18n=${i18n}
+            label=${i18n.t(this.screen ? 'picture.ofScreen' : 'picture.of', { name: person.name })}
+            choice=${picture.choice}
+            @choice=${(e: CustomEvent<PictureChoice>) => this.choose(e.detail)}
+          ></cl-picture-choice>`
+        : nothing}
       <div class="label" part="label">
         ${this.screen ? html`<cl-icon .icon=${MonitorUp}></cl-icon>` : this.micState()}
         <bdi>${name}</bdi>
-        ${person.link === 'weak' || person.link === 'lost'
-          ? html`<span class="state"
-              ><cl-icon .icon=${TriangleAlert}></cl-icon><span class="word">${i18n.t(`link.${person.link}`)}</span></span
-            >`
-          : nothing}
+        ${this.screen ? nothing : this.quality()}
       </div>
     `;
+  }
+
+  /** Why the picture stands still or is not there although it is sent. */
+  private pauseNotice(picture: Picture | undefined) {
+    const { i18n, person } = this;
+    if (!picture?.pause) return nothing;
+    return html`<p data-pause=${picture.pause}>
+        <cl-icon .icon=${CirclePause}></cl-icon>
+        <span class="word"><span class="unseen"><bdi>${person.name}</bdi>: </span>${i18n.t(`pause.${picture.pause}`)}</span>
+      </p>
+      ${picture.pause === 'chosen'
+        ? html`<button type="button" @click=${() => this.choose('auto')}>${i18n.t('pause.show')}</button>`
+        : nothing}`;
+  }
+
+  /** Good connections are only read out beside their sign; others are also written. */
+  private quality() {
+    const { quality } = this.person;
+    if (quality === 'unknown') return nothing;
+    const written = quality === 'poor' || quality === 'lost';
+    return html`<span class="state" data-quality=${quality}
+      ><cl-icon .icon=${qualityIcons[quality]}></cl-icon
+      ><span class=${written ? 'word' : 'unseen'}>${this.i18n.t(`quality.${quality}`)}</span></span
+    >`;
+  }
+
+  private choose(choice: PictureChoice): void {
+    const detail: PictureChosen = { identity: this.person.identity, kind: this.screen ? 'screen' : 'camera', choice };
+    this.dispatchEvent(new CustomEvent<PictureChosen>('picture-chosen', { detail, bubbles: true, composed: true }));
   }
 
   private micState() {
