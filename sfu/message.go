@@ -34,7 +34,7 @@ type Answer struct {
 	MidToTrackID map[string]string
 }
 
-// Candidate is one of our ICE candidates. Final says that no more will come for this gathering; Init is then empty.
+// Candidate is one of our ICE candidates. Final says that no more will come for this gathering.
 type Candidate struct {
 	Target livekit.SignalTarget
 	Init   webrtc.ICECandidateInit

@@ -198,13 +198,14 @@ func (p *Participant) addCandidate(target livekit.SignalTarget, c webrtc.ICECand
 	}
 }
 
-// gathered passes one of our candidates on.
+// gathered passes our candidates on, each when the next one or the end is known: the last one says that it is the last. A message of its
+// own without a candidate would say it too, but LiveKit's Rust SDK, which those for Python, Node, Unity and C++ are made of, dies of it.
 func (p *Participant) gathered(c gatheredCommand) {
-	m := Candidate{Target: c.transport.target, Final: c.candidate == nil}
-	if c.candidate != nil {
-		m.Init = c.candidate.ToJSON()
+	t := c.transport
+	if t.held != nil {
+		p.send(Candidate{Target: t.target, Init: t.held.ToJSON(), Final: c.candidate == nil})
 	}
-	p.send(m)
+	t.held = c.candidate
 }
 
 // connectionChanged follows a connection's life: first media makes the participant active, a lost one makes the client resume.

@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -284,7 +285,8 @@ func (c *client) handle(m Message) {
 			pc = c.subscriber
 		}
 		switch {
-		case m.Final:
+		case m.Init.Candidate == "":
+			c.must("take a candidate", errors.New("it is empty"))
 		case !c.described[pc]:
 			c.waiting[pc] = append(c.waiting[pc], m.Init)
 		default:

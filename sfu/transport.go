@@ -43,6 +43,7 @@ type transport struct {
 	closed     bool                      // by the client
 	remote     bool                      // a remote description is set
 	waiting    []webrtc.ICECandidateInit // candidates that came before it
+	held       *webrtc.ICECandidate      // ours, not sent yet
 	dirty      bool                      // an offer is due
 	restartICE bool                      // with new ICE credentials
 	awaiting   bool                      // an offer of ours is unanswered

@@ -71,15 +71,9 @@ func response(message sfu.Message, protocol int32) *livekit.SignalResponse {
 	}
 }
 
-// trickle writes a candidate as the JSON of an RTCIceCandidateInit. The end of candidates is one without a text; browsers want it to name a
-// section, and the first is always there.
+// trickle writes a candidate as the JSON of an RTCIceCandidateInit.
 func trickle(c sfu.Candidate) *livekit.TrickleRequest {
-	init := c.Init
-	if init.Candidate == "" && init.SDPMid == nil {
-		mid, line := "0", uint16(0)
-		init.SDPMid, init.SDPMLineIndex = &mid, &line
-	}
-	text, err := json.Marshal(init)
+	text, err := json.Marshal(c.Init)
 	if err != nil {
 		panic("signal: strings and numbers that are no JSON: " + err.Error())
 	}

@@ -100,14 +100,15 @@ func TestEveryMessageIsTranslated(t *testing.T) {
 	}
 }
 
-// TestEndOfCandidates holds what browsers accept: an empty text that names a section.
-func TestEndOfCandidates(t *testing.T) {
-	got := response(sfu.Candidate{Target: livekit.SignalTarget_SUBSCRIBER, Final: true}, protocolVersion).GetTrickle()
+func TestLastCandidate(t *testing.T) {
+	mid, line := "0", uint16(0)
+	c := webrtc.ICECandidateInit{Candidate: "candidate:1 1 udp 1 127.0.0.1 7882 typ host", SDPMid: &mid, SDPMLineIndex: &line}
+	got := response(sfu.Candidate{Target: livekit.SignalTarget_SUBSCRIBER, Init: c, Final: true}, protocolVersion).GetTrickle()
 	var init map[string]any
 	if err := json.Unmarshal([]byte(got.GetCandidateInit()), &init); err != nil {
 		t.Fatal(err)
 	}
-	if !got.GetFinal() || init["candidate"] != "" || init["sdpMid"] != "0" || init["sdpMLineIndex"] != 0.0 {
+	if !got.GetFinal() || init["candidate"] != c.Candidate || init["sdpMid"] != "0" || init["sdpMLineIndex"] != 0.0 {
 		t.Errorf("%v", got)
 	}
 }
