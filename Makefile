@@ -24,12 +24,9 @@ web/node_modules/.installed: web/package.json web/package-lock.json | prerequisi
 web/dist/.built: web/node_modules/.installed $(PAGES)
 	cd web && npm run --silent build
 	@touch $@
-test/e2e/node_modules/.installed: test/e2e/package.json test/e2e/package-lock.json | prerequisites
-	cd test/e2e && npm ci
-	@touch $@
 
-test/react/node_modules/.installed: test/react/package.json test/react/package-lock.json | prerequisites
-	cd test/react && npm ci
+test/%/node_modules/.installed: test/%/package.json test/%/package-lock.json | prerequisites
+	cd test/$* && npm ci
 	@touch $@
 
 # The licences of what the binary and the pages contain, embedded into it. `make notices` when the test says they are old.
@@ -51,7 +48,7 @@ cross: prerequisites web $(NOTICES)
 run: build
 	@exec env $(if $(TLS),CARELINE_HTTP_TLS_MODE=$(TLS)) bin/careline serve --dev
 
-test: build test/e2e/node_modules/.installed test/react/node_modules/.installed
+test: build test/e2e/node_modules/.installed test/react/node_modules/.installed test/node/node_modules/.installed
 	@tools/browsers >/dev/null
 	@tools/check
 
@@ -81,5 +78,5 @@ fuzz: prerequisites
 	done
 
 clean:
-	rm -rf bin test-results $(NOTICES) web/node_modules test/e2e/node_modules test/react/node_modules
+	rm -rf bin test-results $(NOTICES) web/node_modules test/e2e/node_modules test/react/node_modules test/node/node_modules
 	find web/dist -mindepth 1 ! -name README -delete

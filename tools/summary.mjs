@@ -68,5 +68,6 @@ webTests();
 browserTests('e2e.json');
 browserTests('compat.json');
 browserTests('react.json');
+browserTests('node.json');
 console.log(`\n${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
 process.exit(count.failed === 0 ? 0 : 1);
