@@ -39,13 +39,21 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 		Auth:       s.auth,
 		Calls:      c.Service,
 		Store:      s.storage.db,
-		ICEServers: func() []*livekit.ICEServer { return nil },
+		ICEServers: s.knownRelays,
 		PublicURL:  s.cfg.HTTP.PublicURL,
 		Clock:      opts.Clock,
 		Logger:     opts.Logger,
 		Version:    opts.Version,
 	})
 	return c, err
+}
+
+// knownRelays are the relays without credentials, which only a session in a call gets.
+func (s *Server) knownRelays() []*livekit.ICEServer {
+	if s.relay == nil {
+		return nil
+	}
+	return []*livekit.ICEServer{{Urls: s.relayURLs()}}
 }
 
 // run begins to write who is in calls.
