@@ -42,7 +42,7 @@ func Default() *Config {
 		Log:             Log{Level: "info", Format: "text"},
 		HTTP: HTTP{
 			Address:           ":7880",
-			TLS:               TLS{Mode: "off"},
+			TLS:               TLS{Mode: "off", ACME: ACME{Directory: "https://acme-v02.api.letsencrypt.org/directory"}},
 			ReadHeaderTimeout: 5 * time.Second,
 			WriteTimeout:      60 * time.Second,
 			IdleTimeout:       60 * time.Second,

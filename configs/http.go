@@ -57,6 +57,7 @@ type TLS struct {
 	Mode     string `yaml:"mode"`
 	CertFile string `yaml:"cert_file"`
 	KeyFile  string `yaml:"key_file"`
+	ACME     ACME   `yaml:"acme"`
 }
 
 // Validate says which keys are wrong.
@@ -100,7 +101,10 @@ func isOrigin(s string) bool {
 // its key shows at the start.
 func (t TLS) Validate() error {
 	var p problems
-	p.oneOf("http.tls.mode", t.Mode, "off", "self", "files")
+	p.oneOf("http.tls.mode", t.Mode, "off", "self", "files", "acme")
+	if t.Mode == "acme" {
+		p.join(t.ACME.validate())
+	}
 	for _, f := range []struct{ key, path string }{
 		{"http.tls.cert_file", t.CertFile},
 		{"http.tls.key_file", t.KeyFile},

@@ -1,34 +1,25 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"golang.org/x/net/netutil"
 )
 
 const (
-	adminConnections  = 64
 	adminWriteTimeout = 5 * time.Minute // a profile of minutes is what people ask for
 	adminBody         = 1 << 20         // of requests, in bytes
 )
 
-// admin is the listener for those who run the server.
-type admin struct {
-	*http.Server
-}
-
 // newAdmin serves metrics and, to this machine only, profiles and what else
 // reaches into the process.
-func (s *Server) newAdmin(version string) *admin {
+func (s *Server) newAdmin(version string) *http.Server {
 	mux := http.NewServeMux()
 	registry := s.newMetrics(version)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
@@ -43,7 +34,7 @@ func (s *Server) newAdmin(version string) *admin {
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	return &admin{&http.Server{
+	return &http.Server{
 		Handler:           s.recovering(guarded(mux)),
 		ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout,
 		ReadTimeout:       s.cfg.HTTP.WriteTimeout,
@@ -51,23 +42,6 @@ func (s *Server) newAdmin(version string) *admin {
 		IdleTimeout:       s.cfg.HTTP.IdleTimeout,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}}
-}
-
-// serve serves until the function that it returns is called, and says through
-// failed when it cannot.
-func (a *admin) serve(listeners []net.Listener, failed chan<- error) (stop func()) {
-	var serving sync.WaitGroup
-	for _, l := range listeners {
-		serving.Go(func() {
-			if err := a.Serve(netutil.LimitListener(l, adminConnections)); !errors.Is(err, http.ErrServerClosed) {
-				failed <- fmt.Errorf("serve admin requests on %s: %w", l.Addr(), err)
-			}
-		})
-	}
-	return func() {
-		_ = a.Close() // whoever asks for a profile now does without
-		serving.Wait()
 	}
 }
 

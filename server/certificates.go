@@ -7,9 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/crypto/acme"
 
 	"careline/configs"
 	"careline/internal/clock"
@@ -25,6 +28,7 @@ type certificates struct {
 	// immutable
 	clock clock.Clock
 	log   *slog.Logger
+	acme  *acmeCertificates // nil: files or self-signed
 
 	current atomic.Pointer[tls.Certificate]
 
@@ -34,8 +38,9 @@ type certificates struct {
 	written [2]time.Time // the files, when they were last read
 }
 
-// newCertificates returns nil when the server speaks plain HTTP.
-func newCertificates(cfg configs.TLS, c clock.Clock, log *slog.Logger) (*certificates, error) {
+// newCertificates returns nil when the server speaks plain HTTP. dir is where
+// data is kept.
+func newCertificates(cfg configs.TLS, dir string, c clock.Clock, log *slog.Logger) (*certificates, error) {
 	s := &certificates{clock: c, log: log, cfg: cfg}
 	switch cfg.Mode {
 	case "files":
@@ -44,6 +49,8 @@ func newCertificates(cfg configs.TLS, c clock.Clock, log *slog.Logger) (*certifi
 			return nil, err
 		}
 		s.current.Store(certificate)
+	case "acme":
+		s.acme = newACME(cfg.ACME, filepath.Join(dir, "acme"), c, log)
 	case "self":
 		certificate, err := selfSigned(c.Now())
 		if err != nil {
@@ -60,6 +67,13 @@ func newCertificates(cfg configs.TLS, c clock.Clock, log *slog.Logger) (*certifi
 func (s *certificates) config() *tls.Config {
 	if s == nil {
 		return nil
+	}
+	if s.acme != nil {
+		return &tls.Config{
+			MinVersion:     tls.VersionTLS12,
+			GetCertificate: s.acme.certificate,
+			NextProtos:     []string{"h2", "http/1.1", acme.ALPNProto},
+		}
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
@@ -108,9 +122,13 @@ func (s *certificates) reload(cfg configs.TLS) error {
 	return nil
 }
 
-// run reloads the files when they change, until ctx ends. A pair that does not
+// run keeps certificates fresh until ctx ends: it reloads files that change. A pair that does not
 // fit, because only one file was written yet, is tried again.
 func (s *certificates) run(ctx context.Context) {
+	if s.acme != nil {
+		s.acme.run(ctx)
+		return
+	}
 	ticker := s.clock.NewTicker(fileInterval)
 	defer ticker.Stop()
 	for {
@@ -136,6 +154,9 @@ func (s *certificates) run(ctx context.Context) {
 func (s *certificates) expiry() time.Time {
 	if s == nil {
 		return time.Time{}
+	}
+	if s.acme != nil {
+		return s.acme.expiry()
 	}
 	return expiryOf(s.current.Load())
 }

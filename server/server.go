@@ -65,7 +65,8 @@ type Server struct {
 	calls   *calls
 	relay   *relay // nil: no TURN
 	http    *http.Server
-	admin   *admin // nil: none
+	admin   *http.Server // nil: none
+	plain   *http.Server // for certificates; nil: none
 	panics  counter
 
 	certificates *certificates // nil: plain HTTP
@@ -109,7 +110,7 @@ func (s *Server) build(opts Options) (err error) {
 	if s.sockets, err = openSockets(s.cfg, opts); err != nil {
 		return err
 	}
-	if s.certificates, err = newCertificates(s.cfg.HTTP.TLS, s.clock, s.log); err != nil {
+	if s.certificates, err = newCertificates(s.cfg.HTTP.TLS, s.storage.dir, s.clock, s.log); err != nil {
 		return err
 	}
 	s.tls = s.certificates.config()
@@ -158,6 +159,9 @@ func (s *Server) build(opts Options) (err error) {
 	if len(s.sockets.admin) > 0 {
 		s.admin = s.newAdmin(opts.Version)
 	}
+	if len(s.sockets.plain) > 0 {
+		s.plain = s.newACMEHTTP()
+	}
 	return nil
 }
 
@@ -183,7 +187,7 @@ func (s *Server) newHTTP(pages http.Handler) *http.Server {
 // says what failed, or what did not end in time.
 func (s *Server) Run(ctx context.Context) error {
 	s.announce()
-	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+3)
+	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+len(s.sockets.plain)+3)
 	s.storage.run(failed)
 	s.calls.run()
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
@@ -212,7 +216,10 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 
 	if s.admin != nil {
-		defer s.admin.serve(s.sockets.admin, failed)()
+		defer serveBeside(s.admin, s.sockets.admin, failed)()
+	}
+	if s.plain != nil {
+		defer serveBeside(s.plain, s.sockets.plain, failed)()
 	}
 	if s.certificates != nil {
 		watch, stopWatch := context.WithCancel(ctx)

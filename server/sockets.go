@@ -20,6 +20,7 @@ type sockets struct {
 	tcp  net.Listener   // nil: no ICE/TCP
 
 	admin []net.Listener // all on one port; none: no admin listener
+	plain []net.Listener // for http-01, all on one port
 }
 
 // openSockets opens what opts does not bring along. On an error everything,
@@ -50,6 +51,11 @@ func (s *sockets) open(cfg *configs.Config) (err error) {
 			return fmt.Errorf("admin.address: %w", explain(err))
 		}
 	}
+	if tls := cfg.HTTP.TLS; tls.Mode == "acme" && tls.ACME.HTTPAddress != "" {
+		if s.plain, err = listenHTTP(tls.ACME.HTTPAddress); err != nil {
+			return fmt.Errorf("http.tls.acme.http_address: %w", explain(err))
+		}
+	}
 	if len(s.udp) == 0 {
 		if s.udp, err = listenUDP(cfg.RTC.UDPPort, cfg.RTC.IPv6); err != nil {
 			return fmt.Errorf("rtc.udp_port: %w", explain(err))
@@ -71,7 +77,7 @@ func (s *sockets) close() {
 	for _, l := range s.http {
 		_ = l.Close()
 	}
-	for _, l := range s.admin {
+	for _, l := range slices.Concat(s.admin, s.plain) {
 		_ = l.Close()
 	}
 	for _, c := range s.udp {

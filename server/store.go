@@ -18,6 +18,7 @@ func migrations() []store.Migration { return nil }
 // storage is the store and the folder that it is in.
 type storage struct {
 	db        *store.DB
+	dir       string
 	temporary string // the folder, if it goes with the server
 }
 
@@ -31,6 +32,7 @@ func openStorage(cfg *configs.Config, opts Options) (_ *storage, err error) {
 		}
 		s.temporary = dir
 	}
+	s.dir = dir
 	s.db, err = OpenStore(dir, opts)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("data_dir: %w", err), s.close())
