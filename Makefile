@@ -5,7 +5,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)'
 PAGES   := $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 
-.PHONY: help run build cross web notices test bench bench-browser soak fuzz tools clean prerequisites bin/careline
+.PHONY: help run build cross web notices test bench bench-browser compat-lk soak fuzz tools clean prerequisites bin/careline
 
 help:
 	@echo 'make run     build and start for development; prints a link for two browsers (TLS=self: HTTPS for phones on your network)'
@@ -64,6 +64,10 @@ bench-browser: build test/e2e/node_modules/.installed
 SOAKTIME ?= 40m
 soak: prerequisites
 	CARELINE_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./server
+
+# LiveKit's command line, where there is one.
+compat-lk: build
+	@tools/lk
 
 # What the tests need beside the prerequisites.
 tools:
