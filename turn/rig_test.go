@@ -236,13 +236,19 @@ func (c *caller) plain(method stun.Method, attributes ...stun.Setter) *stun.Mess
 func (c *caller) exchange(m *stun.Message) *stun.Message {
 	c.t.Helper()
 	c.send(m.Raw)
-	b, err := c.read()
-	if err != nil {
-		c.t.Fatal(err)
+	answer := new(stun.Message)
+	for {
+		b, err := c.read()
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if b[0] < 4 && binary.BigEndian.Uint16(b) != methodData|classIndication { // data of a peer may come in between
+			answer.Raw = b
+			break
+		}
 	}
-	answer := &stun.Message{Raw: b}
 	if err := answer.Decode(); err != nil {
-		c.t.Fatalf("%x: %v", b, err)
+		c.t.Fatalf("%x: %v", answer.Raw, err)
 	}
 	if answer.TransactionID != m.TransactionID || answer.Type.Method != m.Type.Method {
 		c.t.Fatalf("%v came in answer to %v", answer, m)
