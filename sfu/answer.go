@@ -50,6 +50,26 @@ func shapeAnswer(text string, wishes map[string]opusWish) string {
 	return b.String()
 }
 
+// withStrange puts the sections that pion leaves out, because it does not know their kinds, back to their places.
+func withStrange(text string, strange []strangeSection) string {
+	for _, s := range strange { // in the order of the offer, so that those before are there
+		at := len(text)
+		for i, sections := 0, 0; ; sections++ {
+			next := strings.Index(text[i:], "\nm=")
+			if next < 0 {
+				break
+			}
+			i += next + 1
+			if sections == s.index {
+				at = i
+				break
+			}
+		}
+		text = text[:at] + s.answer + text[at:]
+	}
+	return text
+}
+
 func shapeSection(text string, wishes map[string]opusWish) string {
 	wish, ok := wishes[attributeOf(text, "a=mid:")]
 	opus, _, _ := strings.Cut(attributeOf(text, "opus/48000/2"), " ")

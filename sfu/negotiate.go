@@ -104,7 +104,8 @@ func (p *Participant) acceptOffer(text string, id uint32) {
 		p.sectionsAnswered()
 	}
 	p.matchSections()
-	p.send(Answer{SDP: shapeAnswer(answer, p.opusWishes()), ID: id, MidToTrackID: p.midToTrackID()})
+	answer = withStrange(shapeAnswer(answer, p.opusWishes()), offer.strange)
+	p.send(Answer{SDP: answer, ID: id, MidToTrackID: p.midToTrackID()})
 	if p.request.SinglePC {
 		time.AfterFunc(answerGrace, func() { p.post(startCommand{}) })
 		return

@@ -32,7 +32,14 @@ func (s section) sends() bool {
 // offerSummary is a client's offer, parsed once.
 type offerSummary struct {
 	sections []section
+	strange  []strangeSection
 	role     webrtc.DTLSRole // that the client insists on; auto when it leaves the choice
+}
+
+// strangeSection is one of a kind that we do not know. It has to be in the answer, rejected, or the client finds sections missing.
+type strangeSection struct {
+	index  int    // in the offer
+	answer string // whole, with its line ends
 }
 
 // parseOffer reads a client's offer and refuses what could not be served: sections without mid, the same mid twice, too many, sources that
@@ -51,7 +58,7 @@ func parseOffer(text string, limit int) (offerSummary, error) {
 	}
 	o.role = webrtc.DTLSRoleAuto
 	seen := make(map[string]bool, len(d.MediaDescriptions))
-	for _, m := range d.MediaDescriptions {
+	for i, m := range d.MediaDescriptions {
 		mid, ok := m.Attribute(sdp.AttrKeyMID)
 		if !ok || mid == "" || len(mid) > 16 || seen[mid] {
 			return o, errs.New(errs.Invalid, "session description has a media section without a mid of its own")
@@ -69,7 +76,12 @@ func parseOffer(text string, limit int) (offerSummary, error) {
 			s.kind = media.KindAudio
 		case "video":
 			s.kind = media.KindVideo
+		case "application":
+			continue
 		default:
+			name := m.MediaName
+			name.Port.Value = 0 // rejected, RFC 8829 section 5.3.1
+			o.strange = append(o.strange, strangeSection{i, "m=" + name.String() + "\r\nc=IN IP4 0.0.0.0\r\na=mid:" + mid + "\r\na=inactive\r\n"})
 			continue
 		}
 		readSection(&s, m)

@@ -92,6 +92,27 @@ func TestShapeAnswer(t *testing.T) {
 	}
 }
 
+// TestStrangeSections wants as many sections in the answer as in the offer, each in its place.
+func TestStrangeSections(t *testing.T) {
+	const one, two = "m=text 9 RTP/AVP 98\r\na=mid:x\r\n", "m=message 9 TCP/MSRP *\r\na=mid:y\r\n"
+	at := strings.Index(chromiumOffer, "m=video")
+	offer := chromiumOffer[:at] + one + two + chromiumOffer[at:] + strings.ReplaceAll(one, "mid:x", "mid:z")
+	o, err := parseOffer(offer, 10)
+	if err != nil || len(o.sections) != 3 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	var got []string
+	for line := range strings.Lines(withStrange(chromiumOffer, o.strange)) {
+		if strings.HasPrefix(line, "m=") {
+			got = append(got, strings.Join(strings.Fields(line)[:2], " "))
+		}
+	}
+	want := "m=audio 9,m=text 0,m=message 0,m=video 9,m=video 9,m=application 9,m=text 0"
+	if strings.Join(got, ",") != want {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestIdleSections(t *testing.T) {
 	text := strings.ReplaceAll(chromiumOffer, "a=sendonly", "a=inactive")
 	got := idleSections(text, func(mid string) bool { return mid == "1" })

@@ -16,7 +16,14 @@ interface Track {
   source: string;
   muted: boolean;
   subscribed: boolean;
-  info?: { mimeType?: string; mid?: string; simulcast?: boolean; layers?: { rid?: string; ssrc?: number }[]; codecs?: { layers?: { rid?: string }[] }[] };
+  info?: {
+    mimeType?: string;
+    mid?: string;
+    simulcast?: boolean;
+    encryption?: string;
+    layers?: { rid?: string; ssrc?: number }[];
+    codecs?: { mimeType?: string; layers?: { rid?: string }[] }[];
+  };
 }
 
 export interface State {
@@ -33,6 +40,40 @@ export interface Event {
   sid?: string;
   source?: string;
   reason?: string;
+  status?: string;
+}
+
+/** What a browser counts of a received track; zero where it does not apply. */
+export interface Inbound {
+  mime?: string;
+  /** Of the newest frame, in pixels. */
+  width: number;
+  frames: number;
+  /** Seconds that the picture stood still too long, so far. */
+  frozen: number;
+  packets: number;
+  lost: number;
+  repaired: number;
+  nacks: number;
+  plis: number;
+}
+
+/** What a browser counts of one encoding that it sends. */
+export interface Encoding {
+  rid?: string;
+  mime?: string;
+  active: boolean;
+  mode?: string;
+  width: number;
+  frames: number;
+  packets: number;
+}
+
+export interface Description {
+  side: 'local' | 'remote';
+  type: 'offer' | 'answer';
+  sections: number;
+  bytes: number;
 }
 
 declare global {
@@ -52,6 +93,16 @@ export interface JoinOptions {
   relayOnly?: boolean;
   /** Another server than the worker's. */
   url?: string;
+  /** livekit-client's RoomOptions. */
+  options?: object;
+  /** Its RoomConnectOptions. */
+  connect?: object;
+  /** Types that the browser pretends not to know, in lower case. */
+  without?: string[];
+  /** A relay for all media, instead of the server's port. */
+  relayPort?: number;
+  /** Encrypts from end to end. */
+  passphrase?: string;
 }
 
 /** A page with one livekit-client in a call. */
@@ -87,6 +138,41 @@ export class Client {
     const track = await find();
     if (!track) throw new Error(`the ${source} of ${identity} went away`);
     return track;
+  }
+
+  async inbound(identity: string, source = 'camera'): Promise<Inbound> {
+    const found = await this.page.evaluate(
+      ([identity, source]) => window.compat.inbound(identity, source) as Promise<Inbound | undefined>,
+      [identity, source] as const,
+    );
+    return found ?? { width: 0, frames: 0, frozen: 0, packets: 0, lost: 0, repaired: 0, nacks: 0, plis: 0 };
+  }
+
+  outbound(source = 'camera'): Promise<{ encodings: Encoding[]; available: number }> {
+    return this.page.evaluate((source) => window.compat.outbound(source) as Promise<{ encodings: Encoding[]; available: number }>, source);
+  }
+
+  descriptions(): Promise<Description[]> {
+    return this.page.evaluate(() => window.compat.descriptions as Description[]);
+  }
+
+  /** Calls a method of what it has of another's track. */
+  async onTrack(identity: string, source: string, method: string, ...args: unknown[]): Promise<void> {
+    await this.page.evaluate(
+      ([identity, source, method, args]) => {
+        const publication = window.compat.room.remoteParticipants.get(identity).getTrackPublication(source);
+        publication[method](...args);
+      },
+      [identity, source, method, args] as const,
+    );
+  }
+
+  /** Waits until the frames decoded of another's track have this width and go on, 0: any width. */
+  async decodes(identity: string, width = 0, source = 'camera'): Promise<void> {
+    const wanted = `${this.identity} decodes ${width || ''} the ${source} of ${identity}`;
+    await expect.poll(async () => (await this.inbound(identity, source)).width, { message: wanted })[width ? 'toBe' : 'toBeGreaterThan'](width);
+    const { frames } = await this.inbound(identity, source);
+    await expect.poll(async () => (await this.inbound(identity, source)).frames - frames, { message: wanted }).toBeGreaterThan(10);
   }
 
   video(identity: string, source = 'camera') {
@@ -146,13 +232,23 @@ export const test = base.extend<{ join: (identity: string, options: JoinOptions)
       await page.waitForFunction(() => window.compat !== undefined);
       const token = mint({ identity, room: options.room, video: options.video });
       await page.evaluate(
-        ([url, token, single, autoSubscribe, relayOnly]) => {
-          // The default is left to livekit-client, as applications do.
-          const options = single ? {} : { singlePeerConnection: false };
-          const rtcConfig = relayOnly ? { iceTransportPolicy: 'relay' } : undefined;
-          return window.compat.connect(url, token, options, { autoSubscribe, rtcConfig }) as Promise<void>;
-        },
-        [(options.url ?? server.url).replace('http', 'ws'), token, options.mode !== 'dual', options.autoSubscribe ?? true, options.relayOnly ?? false] as const,
+        ([url, token, how]) => window.compat.connect(url, token, how) as Promise<void>,
+        [
+          (options.url ?? server.url).replace('http', 'ws'),
+          token,
+          {
+            // The default mode is left to livekit-client, as applications do.
+            room: { ...options.options, ...(options.mode === 'dual' ? { singlePeerConnection: false } : {}) },
+            connect: {
+              autoSubscribe: options.autoSubscribe ?? true,
+              rtcConfig: options.relayOnly ? { iceTransportPolicy: 'relay' } : undefined,
+              ...options.connect,
+            },
+            without: options.without,
+            relayPort: options.relayPort,
+            passphrase: options.passphrase,
+          },
+        ] as const,
       );
       return new Client(page, identity, sockets);
     });

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/livekit/protocol/livekit"
+	"github.com/pion/webrtc/v4"
 )
 
 func TestCheck03JoinComesFirst(t *testing.T) {
@@ -110,18 +111,28 @@ func TestCheck14LeaveIsEchoed(t *testing.T) {
 	}
 }
 
-// TestCheck45TextFraming is here because JSON framing is part of this issue.
+// TestCheck45TextFraming joins, publishes, receives and leaves in JSON. Only what was on its way when the client first spoke is binary.
 func TestCheck45TextFraming(t *testing.T) {
 	r := start(t, setup{})
-	p := r.enter("ward", "ann")
-	if err := p.sendRaw(websocket.TextMessage, []byte(`{"addTrack":{"cid":"mic","type":"AUDIO","source":"MICROPHONE"}}`)); err != nil {
-		t.Fatal(err)
+	other := r.publisher("ben")
+	watcher := r.enterWith(single, "watcher", grant("ward"), [2]int{2, 0})
+	x := newMedia(t, dual)
+	p, _ := r.dialWith("/rtc", query(token(t, "ann", grant("ward"))), x)
+	p.text.Store(true)
+	p.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Ping{Ping: 1}})
+	p.expect("pong", func(m *livekit.SignalResponse) bool { return m.GetPong() != 0 })
+	binary := p.binary.Load()
+	track, sid := x.publish(p, webrtc.MimeTypeOpus, "mic")
+	stream(t, track)
+	eventually(t, "packets both ways", func() bool { return watcher.media.count(sid) > 10 && x.count(other) > 10 })
+	if n := p.binary.Load(); n != binary || p.texts.Load() < 3 {
+		t.Errorf("%d binary frames after the first text, %d texts", n-binary, p.texts.Load())
 	}
-	// The probe reads protobuf, so what it cannot read ends it: the answer was text.
-	code := p.expectEnd()
-	if code != 0 {
+	p.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Leave{Leave: &livekit.LeaveRequest{}}})
+	if code := p.expectEnd(); code != websocket.CloseNormalClosure {
 		t.Errorf("closed with %d", code)
 	}
+	p.expect("leave", isLeave)
 }
 
 // TestSDKsSeeEachOther has the SDK's own view of the others, in both modes.

@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/livekit/protocol/livekit"
+	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -30,6 +32,10 @@ type probe struct {
 	changed chan struct{}             // guarded by mu; closed and replaced when told or ended changes
 
 	media *media // nil: offers are not answered
+
+	text   atomic.Bool // it sends JSON, as clients do that are being debugged
+	binary atomic.Int32
+	texts  atomic.Int32 // frames of each kind that came
 }
 
 // query is that of a current client on /rtc.
@@ -79,9 +85,15 @@ func (r *rig) enter(room, identity string) *probe {
 
 func (p *probe) read() {
 	for {
-		_, data, err := p.conn.ReadMessage()
+		frameType, data, err := p.conn.ReadMessage()
 		var m livekit.SignalResponse
-		if err == nil {
+		switch {
+		case err != nil:
+		case frameType == websocket.TextMessage:
+			p.texts.Add(1)
+			err = protojson.Unmarshal(data, &m)
+		default:
+			p.binary.Add(1)
 			err = proto.Unmarshal(data, &m)
 		}
 		p.mu.Lock()
@@ -110,6 +122,13 @@ func (p *probe) send(m *livekit.SignalRequest) {
 }
 
 func (p *probe) trySend(m *livekit.SignalRequest) error {
+	if p.text.Load() {
+		data, err := protojson.Marshal(m)
+		if err != nil {
+			return err
+		}
+		return p.sendRaw(websocket.TextMessage, data)
+	}
 	data, err := proto.Marshal(m)
 	if err != nil {
 		return err

@@ -202,11 +202,11 @@ func TestCheck14Unpublish(t *testing.T) {
 	})
 }
 
-// TestManyPublishers needs more sections than a single-mode client offers by itself.
-func TestManyPublishers(t *testing.T) {
+// TestCheck30ManyPublishers needs more sections than a single-mode client offers by itself.
+func TestCheck30ManyPublishers(t *testing.T) {
 	r := start(t, setup{})
 	var sids []string
-	for i := range 8 {
+	for i := range 10 {
 		room := r.connect(t, dual, "ward", fmt.Sprint("ann-", i), nil)
 		sids = append(sids, publish(t, room, webrtc.MimeTypeOpus).SID(), publish(t, room, webrtc.MimeTypeVP8).SID())
 	}

@@ -38,6 +38,8 @@ export interface Link {
 export interface Server {
   /** The page's origin. */
   url: string;
+  /** Its UDP port for media. */
+  mediaPort: number;
   /** What the server wrote so far. */
   log(): string;
   /** Makes a call and returns its two links, whole. */
@@ -50,12 +52,13 @@ export interface Server {
 export async function startServer(environment: Record<string, string> = {}): Promise<Server> {
   if (!existsSync(binary)) throw new Error(`${binary} does not exist: run "make build" first`);
   const port = await freeTCP();
+  const mediaPort = await freeUDP();
   const child = spawn(binary, ['serve', '--dev'], {
     env: {
       ...process.env,
       CARELINE_HTTP_ADDRESS: `127.0.0.1:${port}`,
       CARELINE_RTC_TCP_PORT: String(await freeTCP()),
-      CARELINE_RTC_UDP_PORT: String(await freeUDP()),
+      CARELINE_RTC_UDP_PORT: String(mediaPort),
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -81,6 +84,7 @@ export async function startServer(environment: Record<string, string> = {}): Pro
   }
   return {
     url,
+    mediaPort,
     log: () => output,
     async call(room) {
       const response = await fetch(`${url}/dev/call`, {

@@ -1,5 +1,5 @@
 // Command goclient is a participant on LiveKit's Go SDK for the specs that bring it together with livekit-client: it echoes text, reports on
-// files, answers calls, and calls whoever asks for it by the text "call me".
+// files, answers calls, and calls whoever asks for it by the text "call me". With "publish" it is many who send pictures and sound.
 package main
 
 import (
@@ -12,11 +12,17 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: goclient URL TOKEN")
+	var err error
+	switch {
+	case len(os.Args) == 3:
+		err = run(os.Args[1], os.Args[2])
+	case len(os.Args) == 5 && os.Args[1] == "publish":
+		err = publish(os.Args[2], os.Args[3], os.Args[4])
+	default:
+		fmt.Fprintln(os.Stderr, "usage: goclient URL TOKEN | goclient publish URL ROOM PEOPLE")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "goclient:", err)
 		os.Exit(1)
 	}
@@ -57,9 +63,13 @@ func run(url, token string) error {
 		return fmt.Errorf("join: %w", err)
 	}
 	fmt.Println("joined")
+	interrupted()
+	room.Disconnect()
+	return nil
+}
+
+func interrupted() {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt)
 	<-stop
-	room.Disconnect()
-	return nil
 }

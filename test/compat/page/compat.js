@@ -1,7 +1,7 @@
 // One livekit-client as an application would use it, which writes down what it is told. Specs drive it through window.compat.
 import * as lk from './livekit-client.esm.mjs';
 
-const { Room, RoomEvent } = lk;
+const { Room, RoomEvent, Track } = lk;
 
 const events = [];
 const texts = [];
@@ -39,6 +39,16 @@ function listen(room) {
     .on(RoomEvent.SignalReconnecting, () => note('resuming'))
     .on(RoomEvent.Reconnecting, () => note('reconnecting'))
     .on(RoomEvent.Reconnected, () => note('reconnected'))
+    .on(RoomEvent.TrackSubscriptionPermissionChanged, (publication, status, participant) =>
+      note('permission', { sid: publication.trackSid, identity: participant.identity, status }),
+    )
+    .on(RoomEvent.TrackStreamStateChanged, (publication, state, participant) =>
+      note('stream', { sid: publication.trackSid, identity: participant.identity, status: state }),
+    )
+    .on(RoomEvent.ParticipantEncryptionStatusChanged, (encrypted, participant) =>
+      note('encrypted', { identity: participant?.identity, status: String(encrypted) }),
+    )
+    .on(RoomEvent.EncryptionError, (error) => note('encryptionError', { reason: error.message }))
     .on(RoomEvent.DataReceived, (payload, participant, kind, topic) =>
       data.push({ text: new TextDecoder().decode(payload), identity: participant?.identity, reliable: kind === 0, topic }),
     );
@@ -106,8 +116,106 @@ async function ways() {
   return [...found];
 }
 
+/** What the browser counts of a track that it receives. */
+async function inbound(identity, source) {
+  const report = await room.remoteParticipants.get(identity)?.getTrackPublication(source)?.track?.receiver?.getStats();
+  for (const entry of report?.values() ?? []) {
+    if (entry.type !== 'inbound-rtp') continue;
+    return {
+      mime: report.get(entry.codecId)?.mimeType,
+      width: entry.frameWidth ?? 0,
+      frames: entry.framesDecoded ?? 0,
+      frozen: entry.totalFreezesDuration ?? 0,
+      packets: entry.packetsReceived,
+      lost: entry.packetsLost,
+      repaired: entry.retransmittedPacketsReceived ?? 0,
+      nacks: entry.nackCount ?? 0,
+      plis: entry.pliCount ?? 0,
+    };
+  }
+  return undefined;
+}
+
+/** What the browser counts of a track that it sends: one entry for each encoding of each codec. */
+async function outbound(source) {
+  const track = room.localParticipant.getTrackPublication(source)?.track;
+  const encodings = [];
+  let available = 0;
+  for (const sender of [track?.sender, ...[...(track?.simulcastCodecs?.values() ?? [])].map((codec) => codec.sender)]) {
+    const report = await sender?.getStats();
+    for (const entry of report?.values() ?? []) {
+      if (entry.type === 'candidate-pair' && entry.nominated) available = Math.max(available, entry.availableOutgoingBitrate ?? 0);
+      if (entry.type !== 'outbound-rtp') continue;
+      encodings.push({
+        rid: entry.rid,
+        mime: report.get(entry.codecId)?.mimeType,
+        active: entry.active,
+        mode: entry.scalabilityMode,
+        width: entry.frameWidth ?? 0,
+        frames: entry.framesEncoded ?? 0,
+        packets: entry.packetsSent,
+      });
+    }
+  }
+  return { encodings, available };
+}
+
+// Descriptions in the order applied: how often it negotiated, and how large that grew.
+const descriptions = [];
+for (const side of ['Local', 'Remote']) {
+  const apply = RTCPeerConnection.prototype[`set${side}Description`];
+  RTCPeerConnection.prototype[`set${side}Description`] = async function (...args) {
+    if (side === 'Remote' && change.description) args[0] = change.description(args[0]);
+    await apply.apply(this, args);
+    if (side === 'Remote') leaveOut(this.getTransceivers());
+    const { type, sdp } = this[`current${side}Description`] ?? this[`pending${side}Description`];
+    descriptions.push({ side: side.toLowerCase(), type, sections: sdp.split('\r\nm=').length - 1, bytes: sdp.length });
+  };
+}
+
+// What differs from an ordinary browser.
+const change = { without: [], description: undefined, candidate: undefined };
+
+/** Makes the browser one that cannot receive some codecs. */
+function leaveOut(transceivers) {
+  for (const transceiver of transceivers) {
+    const { kind } = transceiver.receiver.track;
+    const left = RTCRtpReceiver.getCapabilities(kind).codecs.filter(({ mimeType }) => !change.without.includes(mimeType.toLowerCase()));
+    if (change.without.some((mime) => mime.startsWith(kind)) && !transceiver.stopped) transceiver.setCodecPreferences(left);
+  }
+}
+const addTransceiver = RTCPeerConnection.prototype.addTransceiver;
+RTCPeerConnection.prototype.addTransceiver = function (...args) {
+  const transceiver = addTransceiver.apply(this, args);
+  leaveOut([transceiver]);
+  return transceiver;
+};
+
+const addIceCandidate = RTCPeerConnection.prototype.addIceCandidate;
+RTCPeerConnection.prototype.addIceCandidate = async function (candidate) {
+  const changed = change.candidate && candidate?.candidate ? change.candidate(candidate) : candidate;
+  if (changed !== null) await addIceCandidate.call(this, changed);
+};
+
+/** Sends all media by a relay on this port of the loopback. */
+function relay(port) {
+  const moved = (line) => line.replace(/( udp \d+) \S+ \d+ /i, `$1 127.0.0.1 ${port} `);
+  change.candidate = (init) => (/ tcp /i.test(init.candidate) ? null : { ...init, candidate: moved(init.candidate) });
+  change.description = ({ type, sdp }) => ({
+    type,
+    sdp: sdp
+      .split('\r\n')
+      .filter((line) => !/^a=candidate:.* tcp /i.test(line))
+      .map((line) => (line.startsWith('a=candidate:') ? moved(line) : line))
+      .join('\r\n'),
+  });
+}
+
 window.compat = {
   lk,
+  descriptions,
+  inbound,
+  outbound,
   events,
   texts,
   files,
@@ -118,10 +226,18 @@ window.compat = {
   get room() {
     return room;
   },
-  async connect(url, token, options = {}, connectOptions = {}) {
+  async connect(url, token, { room: options, connect, without, relayPort, passphrase }) {
+    change.without = without ?? [];
+    if (relayPort) relay(relayPort);
+    if (passphrase) {
+      const keyProvider = new lk.ExternalE2EEKeyProvider();
+      await keyProvider.setKey(passphrase);
+      options.encryption = { keyProvider, worker: new Worker('livekit-client.e2ee.worker.mjs', { type: 'module' }) };
+    }
     room = new Room(options);
     listen(room);
-    await room.connect(url, token, connectOptions);
+    if (passphrase) await room.setE2EEEnabled(true);
+    await room.connect(url, token, connect);
   },
   state: () => ({
     state: room.state,

@@ -1,0 +1,62 @@
+import { expectMovingPicture } from '../e2e/media.ts';
+import type { Client } from './client.ts';
+import { expect, modes, test as base } from './client.ts';
+import type { Relay } from './relay.ts';
+import { startRelay } from './relay.ts';
+
+const test = base.extend<{ relay: Relay }>({
+  relay: async ({ server }, use) => {
+    const relay = await startRelay(server.mediaPort);
+    await use(relay);
+    relay.close();
+  },
+});
+
+const seconds = process.env['CARELINE_SOAK'] ? 60 : 8;
+
+for (const mode of modes) {
+  test(`check 31: a line that loses one packet in twenty in ${mode} mode`, async ({ join, relay }) => {
+    test.setTimeout(60_000 + seconds * 1000);
+    const room = `loss-${mode}`;
+    const ann = await join('ann', { room, mode });
+    const ben = await join('ben', { room, mode, relayPort: relay.port });
+    await ann.publish();
+    await ben.receives('ann', 'camera');
+    await expectMovingPicture(ben.page, ben.video('ann'));
+    await ben.decodes('ann', 1280);
+    relay.loss = 0.05;
+    const before = await ben.inbound('ann');
+    await ben.page.waitForTimeout(seconds * 1000);
+    const after = await ben.inbound('ann');
+    relay.loss = 0;
+    expect(after.nacks - before.nacks, 'NACKs').toBeGreaterThan(10);
+    expect(after.repaired - before.repaired, 'retransmissions').toBeGreaterThan(10);
+    expect(after.plis - before.plis, 'PLIs').toBeLessThan(seconds);
+    expect(after.frames - before.frames, 'frames').toBeGreaterThan(seconds * 10);
+    await expectMovingPicture(ben.page, ben.video('ann'));
+    await ben.hears();
+  });
+}
+
+test('stream state: a line too narrow for any picture', async ({ join, relay }) => {
+  test.setTimeout(120_000);
+  const ann = await join('ann', { room: 'narrow' });
+  const ben = await join('ben', { room: 'narrow', relayPort: relay.port, connect: { subscriberAllowPause: true } });
+  await ann.publish();
+  const { sid } = await ben.receives('ann', 'camera');
+  await expectMovingPicture(ben.page, ben.video('ann'));
+  await ben.decodes('ann', 1280);
+
+  // Wide enough for less.
+  relay.capacity = 700_000;
+  await expect.poll(async () => (await ben.inbound('ann')).width, { message: 'a smaller picture', timeout: 20_000 }).toBeLessThan(1280);
+
+  relay.capacity = 120_000;
+  await expect.poll(() => ben.event('stream', { sid, status: 'paused' }), { timeout: 20_000 }).toBeDefined();
+  await ben.hears();
+  const told = (await ben.events()).length;
+  relay.capacity = 0;
+  const active = async (client: Client) => (await client.events()).slice(told).some((e) => e.name === 'stream' && e.status === 'active');
+  await expect.poll(() => active(ben), { timeout: 30_000 }).toBe(true);
+  await ben.decodes('ann');
+});

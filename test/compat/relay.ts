@@ -1,0 +1,63 @@
+import type { Socket } from 'node:dgram';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+
+/** A relay for media: a line that a test makes bad on the way from the server. */
+export interface Relay {
+  port: number;
+  /** Share of RTP and RTCP packets to lose, 0 to 1. */
+  loss: number;
+  /** Bit/s that it carries, 0: any. What is more than a quarter of a second late is lost. */
+  capacity: number;
+  close(): void;
+}
+
+const patience = 250; // ms of queue
+
+/** Starts a relay in front of a UDP port of the loopback. */
+export async function startRelay(target: number): Promise<Relay> {
+  const near = createSocket('udp4');
+  const lines = new Map<string, Socket>(); // to the server, by the client's address
+  near.bind(0, '127.0.0.1');
+  await once(near, 'listening');
+  let open = true;
+  let free = 0; // when the line is free again
+  const relay: Relay = {
+    port: near.address().port,
+    loss: 0,
+    capacity: 0,
+    close() {
+      open = false;
+      near.close();
+      for (const line of lines.values()) line.close();
+    },
+  };
+  const deliver = (data: Buffer, port: number, address: string) => {
+    const kind = data[0] ?? 0;
+    const media = kind >= 128 && kind < 192; // RFC 7983
+    if (media && Math.random() < relay.loss) return;
+    const now = Date.now();
+    let wait = 0;
+    if (relay.capacity > 0) {
+      wait = Math.max(free - now, 0);
+      if (media && wait > patience) return;
+      free = now + wait + (data.length * 8000) / relay.capacity;
+    }
+    const send = () => {
+      if (open) near.send(data, port, address);
+    };
+    if (wait >= 1) setTimeout(send, wait);
+    else send();
+  };
+  near.on('message', (data, { port, address }) => {
+    const client = `${address}:${port}`;
+    let line = lines.get(client);
+    if (!line) {
+      line = createSocket('udp4');
+      lines.set(client, line);
+      line.on('message', (data) => deliver(data, port, address));
+    }
+    line.send(data, target, '127.0.0.1');
+  });
+  return relay;
+}
