@@ -52,6 +52,7 @@ export interface Inbound {
   /** Seconds that the picture stood still too long, so far. */
   frozen: number;
   packets: number;
+  bytes: number;
   lost: number;
   repaired: number;
   nacks: number;
@@ -145,7 +146,7 @@ export class Client {
       ([identity, source]) => window.compat.inbound(identity, source) as Promise<Inbound | undefined>,
       [identity, source] as const,
     );
-    return found ?? { width: 0, frames: 0, frozen: 0, packets: 0, lost: 0, repaired: 0, nacks: 0, plis: 0 };
+    return found ?? { width: 0, frames: 0, frozen: 0, packets: 0, bytes: 0, lost: 0, repaired: 0, nacks: 0, plis: 0 };
   }
 
   outbound(source = 'camera'): Promise<{ encodings: Encoding[]; available: number }> {

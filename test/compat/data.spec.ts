@@ -86,6 +86,37 @@ for (const mode of modes) {
   });
 }
 
+for (const mode of modes) {
+  test(`checks 47, 48: reliable data during a resume arrives once, in order, in ${mode} mode`, async ({ join }) => {
+    const room = `once-${mode}`;
+    const ann = await join('ann', { room, mode });
+    const ben = await join('ben', { room, mode });
+    await expect.poll(async () => (await ann.state()).others.length).toBe(1);
+    // Numbers go on while the client resumes, until some were sent after it.
+    const sent = await ann.page.evaluate(async () => {
+      const { room, events } = window.compat;
+      const resuming = (async () => {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await room.simulateScenario('signal-reconnect');
+      })();
+      let n = 0;
+      for (let after = 0; after < 10; after += (events as { name: string }[]).some((e) => e.name === 'reconnected') ? 1 : 0) {
+        await room.localParticipant.publishData(new TextEncoder().encode(String(n++)), { reliable: true, topic: 'count' });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await resuming;
+      return n;
+    });
+    const numbers = async () => (await data(ben)).filter((d) => d.topic === 'count').map((d) => Number(d.text));
+    await expect.poll(async () => (await numbers()).length).toBeGreaterThanOrEqual(sent);
+    expect(await numbers()).toEqual(Array.from({ length: sent }, (_, n) => n));
+
+    const large = 'x'.repeat(63_900); // with its header 64,000 at most
+    await send(ann, large, { reliable: true });
+    await expect.poll(async () => (await data(ben)).at(-1)?.text.length).toBe(large.length);
+  });
+}
+
 test('check 17: texts, files and calls between livekit-client and the Go SDK', async ({ join, server }) => {
   const folder = mkdtempSync(path(tmpdir(), 'compat-'));
   const program = path(folder, 'goclient');

@@ -127,6 +127,7 @@ async function inbound(identity, source) {
       frames: entry.framesDecoded ?? 0,
       frozen: entry.totalFreezesDuration ?? 0,
       packets: entry.packetsReceived,
+      bytes: entry.bytesReceived,
       lost: entry.packetsLost,
       repaired: entry.retransmittedPacketsReceived ?? 0,
       nacks: entry.nackCount ?? 0,
