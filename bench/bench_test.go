@@ -16,14 +16,14 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestCameraSendsVP8(t *testing.T) {
-	c := newCamera()
+	c := newCamera(highShape)
 	sequence, picture := c.sequence, c.picture
 	for frame := range 40 {
 		key := frame%10 == 0
 		packets := c.next(key)
-		want := packetsPerFrame
+		want := highShape.packetsPerFrame
 		if key {
-			want = packetsPerKey
+			want = highShape.packetsPerKey
 		}
 		if len(packets) != want {
 			t.Fatalf("frame %d has %d packets", frame, len(packets))
@@ -57,7 +57,7 @@ func TestCameraSendsVP8(t *testing.T) {
 
 func TestStamp(t *testing.T) {
 	now := time.Unix(1700000000, 123456789)
-	payload := newCamera().next(false)[0].Payload
+	payload := newCamera(highShape).next(false)[0].Payload
 	if _, ok := stamped(payload); ok {
 		t.Fatal("a payload without a stamp has one")
 	}
@@ -71,17 +71,18 @@ func TestStamp(t *testing.T) {
 }
 
 func TestViewerCountsLossAndOrder(t *testing.T) {
-	v := &viewer{first: make(chan struct{}), highest: -1}
+	v := newViewer(1)
+	s := v.addStream()
 	payload := make([]byte, 100)
 	now := time.Unix(1700000000, 0)
 	stamp(payload, now)
-	v.count(65530, payload, now)
+	v.count(s, 65530, payload, now)
 	v.start()
 	// 65531 to 65535, 0 to 4; 2 is lost, 65533 comes late
 	for _, sequence := range []uint16{65531, 65532, 65534, 65535, 65533, 0, 1, 3, 4} {
-		v.count(sequence, payload, now.Add(3*latencyStep))
+		v.count(s, sequence, payload, now.Add(3*latencyStep))
 	}
-	v.count(5, make([]byte, 40), now) // padding
+	v.count(s, 5, make([]byte, 40), now) // padding
 	w := v.stop()
 	if w.Received != 9 || w.Expected != 11 || w.Damaged != 1 || w.Latency[3] != 9 {
 		t.Fatalf("%+v", w)
@@ -110,14 +111,20 @@ func TestClientsOverTheNaiveServer(t *testing.T) {
 			t.Fatal(err)
 		}
 		join := joinNaive(web.URL)
-		p, err := publish(ctx, api, join, "publisher")
-		if err != nil {
-			t.Fatal(err)
-		}
+		var publishers []*publisher
 		sending, stop := context.WithCancel(ctx)
-		ended := make(chan error, 1)
-		go func() { ended <- p.run(sending) }()
-		viewers, err := watchAll(ctx, func(ctx context.Context, _ int) (*viewer, error) { return watch(ctx, api, join, "") }, 3)
+		ended := make(chan error, 3)
+		for _, kind := range []string{kindCamera, kindMicrophone, kindMicrophone} {
+			p, err := publish(ctx, api, join, "publisher", kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			publishers = append(publishers, p)
+			go func() { ended <- p.run(sending) }()
+		}
+		// Without signalling a viewer gets what is there when it comes.
+		want := sections{video: 1, audio: 2}
+		viewers, err := watchAll(ctx, func(ctx context.Context, _ int) (*viewer, error) { return watch(ctx, api, join, "", want) }, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,13 +137,17 @@ func TestClientsOverTheNaiveServer(t *testing.T) {
 			}
 		}
 		stop()
-		if err := <-ended; err != nil {
-			t.Error(err)
+		for range publishers {
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
 		}
 		for _, v := range viewers {
 			v.close()
 		}
-		p.close()
+		for _, p := range publishers {
+			p.close()
+		}
 	}
 }
 
@@ -149,7 +160,7 @@ func TestJoinOfAServerThatIsNotThere(t *testing.T) {
 		"naive":   joinNaive("http://127.0.0.1:1"),
 		"livekit": joinLiveKit("http://127.0.0.1:1", "devkey", "secret"),
 	} {
-		if v, err := watch(t.Context(), api, join, "viewer"); err == nil {
+		if v, err := watch(t.Context(), api, join, "viewer", sections{video: 1}); err == nil {
 			v.close()
 			t.Errorf("%s: no error", name)
 		}

@@ -35,7 +35,7 @@ const (
 	wordStop  = "stop"
 )
 
-// clientProcess is a process with one publisher or many viewers.
+// clientProcess is a process with publishers or viewers.
 type clientProcess struct {
 	cmd    *exec.Cmd
 	input  io.WriteCloser
@@ -129,6 +129,10 @@ func runClients(ctx context.Context, role string, args []string) error {
 	browser := flags.Bool("browser", false, "SRTP profiles in Chromium's order")
 	first := flags.Int("first", 0, "number of the first client")
 	n := flags.Int("n", 1, "clients")
+	kind := flags.String("kind", kindCamera, "what publishers send")
+	var want sections
+	flags.IntVar(&want.video, "video", 1, "video sections of a viewer")
+	flags.IntVar(&want.audio, "audio", 0, "audio sections of a viewer")
 	idle := flags.Bool("idle", false, "do not wait for packets")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -146,22 +150,14 @@ func runClients(ctx context.Context, role string, args []string) error {
 	joining, joined := context.WithTimeout(ctx, joinLimit)
 	defer joined()
 	if role == rolePublish {
-		p, err := publish(joining, api, join, "publisher")
-		if err != nil {
-			return fmt.Errorf("publish: %w", err)
-		}
-		defer p.close()
-		failed := make(chan error, 1)
-		go func() { failed <- p.run(ctx) }()
-		fmt.Println("ready")
-		listen(func() {}, func() window { return window{Received: p.sent.Load()} })
-		cancel()
-		return <-failed
+		return runPublishers(ctx, joining, func(ctx context.Context, i int) (*publisher, error) {
+			return publish(ctx, api, join, "publisher-"+strconv.Itoa(*first+i), *kind)
+		}, *n)
 	}
 	viewers, err := watchAll(joining, func(ctx context.Context, i int) (*viewer, error) {
-		v, err := watch(ctx, api, join, "viewer-"+strconv.Itoa(*first+i))
+		v, err := watch(ctx, api, join, "viewer-"+strconv.Itoa(*first+i), want)
 		if err == nil && !*idle {
-			err = await(ctx, v.first, "the first packet")
+			err = await(ctx, v.first, "the first packets")
 		}
 		return v, err
 	}, *n)
@@ -185,6 +181,40 @@ func runClients(ctx context.Context, role string, args []string) error {
 		return all
 	})
 	return nil
+}
+
+// runPublishers joins n publishers and sends until the process's input ends.
+func runPublishers(ctx, joining context.Context, publish func(context.Context, int) (*publisher, error), n int) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var publishers []*publisher
+	defer func() {
+		for _, p := range publishers {
+			p.close()
+		}
+	}()
+	failed := make(chan error, n)
+	for i := range n {
+		p, err := publish(joining, i)
+		if err != nil {
+			return fmt.Errorf("publish: %w", err)
+		}
+		publishers = append(publishers, p)
+		go func() { failed <- p.run(ctx) }()
+	}
+	fmt.Println("ready")
+	listen(func() {}, func() (w window) {
+		for _, p := range publishers {
+			w.Received += p.sent.Load()
+		}
+		return w
+	})
+	cancel()
+	var errs []error
+	for range publishers {
+		errs = append(errs, <-failed)
+	}
+	return errors.Join(errs...)
 }
 
 // watchAll joins n viewers, a few at once. It returns those that there are, also with an error.

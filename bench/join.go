@@ -9,19 +9,21 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/interceptor/pkg/nack"
 	"github.com/pion/interceptor/pkg/report"
+	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 )
 
 // joiner brings an offer of pc to a server and applies the answer: the only thing that differs between
-// servers. It returns how to leave. publish is the id of the track that pc sends, empty for a viewer.
-type joiner func(ctx context.Context, pc *webrtc.PeerConnection, identity, publish string) (leave func(), err error)
+// servers. It returns how to leave. publish announces the track that pc sends, nil for a viewer.
+type joiner func(ctx context.Context, pc *webrtc.PeerConnection, identity string, publish *livekit.AddTrackRequest) (leave func(), err error)
 
-// clientAPI has VP8, and what a receiver needs: NACK and reports. asBrowser makes the client choose the SRTP
+// clientAPI has VP8, Opus, and what a receiver needs: NACK and reports. asBrowser makes the client choose the SRTP
 // profile as Chromium does where the server leaves it the choice (it prefers AES_CM_128_HMAC_SHA1_80).
 func clientAPI(asBrowser bool) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
@@ -38,6 +40,13 @@ func clientAPI(asBrowser bool) (*webrtc.API, error) {
 	if err != nil {
 		return nil, fmt.Errorf("register VP8: %w", err)
 	}
+	err = media.RegisterCodec(webrtc.RTPCodecParameters{RTPCodecCapability: opus, PayloadType: audioType}, webrtc.RTPCodecTypeAudio)
+	if err != nil {
+		return nil, fmt.Errorf("register Opus: %w", err)
+	}
+	if err := webrtc.ConfigureSimulcastExtensionHeaders(media); err != nil {
+		return nil, fmt.Errorf("register header extensions: %w", err)
+	}
 	registry := &interceptor.Registry{}
 	for _, add := range []func() (interceptor.Factory, error){
 		func() (interceptor.Factory, error) { return nack.NewGeneratorInterceptor() },
@@ -51,7 +60,9 @@ func clientAPI(asBrowser bool) (*webrtc.API, error) {
 		}
 		registry.Add(factory)
 	}
-	var settings webrtc.SettingEngine
+	quiet := logging.NewDefaultLoggerFactory() // what it says of media that overtakes an answer would bury the table
+	quiet.DefaultLogLevel = logging.LogLevelDisabled
+	settings := webrtc.SettingEngine{LoggerFactory: quiet}
 	settings.SetIncludeLoopbackCandidate(true)
 	settings.SetIPFilter(net.IP.IsLoopback)
 	settings.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
@@ -65,9 +76,9 @@ func clientAPI(asBrowser bool) (*webrtc.API, error) {
 
 // joinNaive posts the offer over HTTP.
 func joinNaive(base string) joiner {
-	return func(ctx context.Context, pc *webrtc.PeerConnection, _, publish string) (func(), error) {
+	return func(ctx context.Context, pc *webrtc.PeerConnection, _ string, publish *livekit.AddTrackRequest) (func(), error) {
 		path := "/view"
-		if publish != "" {
+		if publish != nil {
 			path = "/publish"
 		}
 		offer, err := localOffer(pc)

@@ -26,7 +26,7 @@ const (
 
 // joinLiveKit joins over LiveKit's protocol with a single peer connection (/rtc/v1).
 func joinLiveKit(base, key, secret string) joiner {
-	return func(ctx context.Context, pc *webrtc.PeerConnection, identity, publish string) (func(), error) {
+	return func(ctx context.Context, pc *webrtc.PeerConnection, identity string, publish *livekit.AddTrackRequest) (func(), error) {
 		token, err := auth.NewAccessToken(key, secret).SetIdentity(identity).SetValidFor(tokenLife).
 			SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: room}).ToJWT()
 		if err != nil {
@@ -66,19 +66,14 @@ func joinLiveKit(base, key, secret string) joiner {
 }
 
 // joinRequest is the join_request parameter: the offer, and the track it holds.
-func joinRequest(sdp, publish string) (string, error) {
+func joinRequest(sdp string, publish *livekit.AddTrackRequest) (string, error) {
 	join := &livekit.JoinRequest{
 		ClientInfo:         &livekit.ClientInfo{Sdk: livekit.ClientInfo_GO, Protocol: 16},
 		ConnectionSettings: &livekit.ConnectionSettings{AutoSubscribe: true},
 		PublisherOffer:     &livekit.SessionDescription{Type: "offer", Sdp: sdp, Id: 1},
 	}
-	if publish != "" {
-		join.AddTrackRequests = []*livekit.AddTrackRequest{{
-			Cid: publish, Name: "camera", Type: livekit.TrackType_VIDEO, Source: livekit.TrackSource_CAMERA,
-			Width: 1280, Height: 720,
-			Layers:          []*livekit.VideoLayer{{Quality: livekit.VideoQuality_HIGH, Width: 1280, Height: 720, Bitrate: 2_000_000}},
-			SimulcastCodecs: []*livekit.SimulcastCodec{{Codec: "vp8", Cid: publish}},
-		}}
+	if publish != nil {
+		join.AddTrackRequests = []*livekit.AddTrackRequest{publish}
 	}
 	inner, err := proto.Marshal(join)
 	if err != nil {
@@ -138,12 +133,9 @@ func (s *session) handle(raw []byte) error {
 	case *livekit.SignalResponse_Trickle:
 		return s.candidate(m.Trickle)
 	case *livekit.SignalResponse_MediaSectionsRequirement:
-		for range m.MediaSectionsRequirement.NumVideos {
-			_, err := s.pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo,
-				webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
-			if err != nil {
-				return fmt.Errorf("add section: %w", err)
-			}
+		more := sections{video: int(m.MediaSectionsRequirement.NumVideos), audio: int(m.MediaSectionsRequirement.NumAudios)}
+		if err := addSections(s.pc, more); err != nil {
+			return err
 		}
 		return s.offer()
 	case *livekit.SignalResponse_Leave:

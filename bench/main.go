@@ -1,5 +1,5 @@
-// Command bench measures what forwarding one publisher's video costs a server: CPU per forwarded packet, memory
-// per viewer and per idle participant. It runs Careline and a plain pion SFU in turns on the same machine and
+// Command bench measures what forwarding video and sound costs a server: CPU per forwarded packet, memory per
+// participant. It runs Careline and a plain pion SFU in turns on the same machine and
 // prints a table with ratios. README.md says how to read it.
 package main
 
@@ -25,14 +25,16 @@ type options struct {
 	key      string
 	secret   string
 
-	viewers []int
-	idle    int
-	rounds  int
-	warmUp  time.Duration
-	window  time.Duration
-	browser bool
-	pin     bool
-	json    string
+	viewers    []int
+	conference int
+	audio      int
+	idle       int
+	rounds     int
+	warmUp     time.Duration
+	window     time.Duration
+	browser    bool
+	pin        bool
+	json       string
 }
 
 func main() {
@@ -76,7 +78,9 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.url, "server-url", "http://127.0.0.1:7880", "where that server listens")
 	flags.StringVar(&o.key, "server-key", "devkey", "API key of that server")
 	flags.StringVar(&o.secret, "server-secret", "secret", "API secret of that server")
-	flags.StringVar(&viewers, "viewers", "50,100", "numbers of viewers, each its own measurement")
+	flags.StringVar(&viewers, "viewers", "50,100", "numbers of viewers of one publisher, each its own measurement")
+	flags.IntVar(&o.conference, "conference", 12, "viewers of six publishers with simulcast, 0 for none")
+	flags.IntVar(&o.audio, "audio", 50, "viewers of ten who send sound, 0 for none")
 	flags.IntVar(&o.idle, "idle", 100, "idle participants in the memory measurement, 0 for none")
 	flags.IntVar(&o.rounds, "rounds", 3, "how often each measurement is repeated, servers taking turns")
 	flags.DurationVar(&o.warmUp, "warm-up", 6*time.Second, "time between the last join and the measured window")
@@ -97,8 +101,8 @@ func parse(args []string) (options, error) {
 		}
 		o.viewers = append(o.viewers, n)
 	}
-	if o.rounds < 1 || o.window <= 0 || o.warmUp < 0 || o.idle < 0 {
-		return o, errors.New("-rounds and -window must be positive, -warm-up and -idle not negative")
+	if o.rounds < 1 || o.window <= 0 || o.warmUp < 0 || o.idle < 0 || o.conference < 0 || o.audio < 0 {
+		return o, errors.New("-rounds and -window must be positive, -warm-up, -conference, -audio and -idle not negative")
 	}
 	return o, nil
 }

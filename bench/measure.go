@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -16,9 +17,11 @@ const (
 
 // result is one measurement of one server.
 type result struct {
-	Server  string `json:"server"`
-	Viewers int    `json:"viewers"` // 0 for idle participants
-	Idle    int    `json:"idle"`
+	Server     string `json:"server"`
+	Scenario   string `json:"scenario"` // empty for idle participants
+	Publishers int    `json:"publishers"`
+	Viewers    int    `json:"viewers"`
+	Idle       int    `json:"idle"`
 
 	Seconds    float64 `json:"seconds"`     // length of the window
 	CPU        float64 `json:"cpu"`         // seconds, the server in the window
@@ -35,12 +38,12 @@ func measure(ctx context.Context, o options) error {
 	targets := targetsOf(o)
 	var results []result
 	for round := range o.rounds {
-		for _, viewers := range o.viewers {
+		for _, room := range o.scenarios() {
 			for _, t := range targets {
-				fmt.Fprintf(os.Stderr, "round %d of %d: 1 -> %d, %s\n", round+1, o.rounds, viewers, t.name)
-				r, err := fanOut(ctx, t, viewers, o, cpus)
+				fmt.Fprintf(os.Stderr, "round %d of %d: %v, %s\n", round+1, o.rounds, room, t.name)
+				r, err := fanOut(ctx, t, room, o, cpus)
 				if err != nil {
-					return fmt.Errorf("measure %s with %d viewers: %w", t.name, viewers, err)
+					return fmt.Errorf("measure %s with %v: %w", t.name, room, err)
 				}
 				results = append(results, r)
 			}
@@ -70,19 +73,19 @@ func measure(ctx context.Context, o options) error {
 	return nil
 }
 
-// fanOut measures one publisher and its viewers.
-func fanOut(ctx context.Context, t target, viewers int, o options, cpus cpuSplit) (result, error) {
+// fanOut measures publishers and their viewers.
+func fanOut(ctx context.Context, t target, room scenario, o options, cpus cpuSplit) (result, error) {
 	return onServer(ctx, t, cpus, func(s *server) (result, error) {
-		r := result{Server: t.name, Viewers: viewers}
+		r := result{Server: t.name, Scenario: room.String(), Publishers: room.publishers, Viewers: room.viewers}
 		var clients []*clientProcess
 		defer func() { stopClients(clients) }()
 		var err error
 		if r.MemoryBase, err = residentAfter(ctx, s.pid, settle); err != nil {
 			return r, err
 		}
-		sender, err := startClients(ctx, t, o, cpus, rolePublish, 0, 1)
+		sender, err := startClients(ctx, t, o, cpus, rolePublish, 0, room.publishers, "-kind", room.kindFor(t))
 		if err != nil {
-			return r, fmt.Errorf("start publisher: %w", err)
+			return r, fmt.Errorf("start publishers: %w", err)
 		}
 		clients = append(clients, sender)
 		before, err := cpuTime(s.pid)
@@ -90,8 +93,10 @@ func fanOut(ctx context.Context, t target, viewers int, o options, cpus cpuSplit
 			return r, err
 		}
 		var watching []*clientProcess
-		for first := 0; first < viewers; first += viewersPerProcess {
-			c, err := startClients(ctx, t, o, cpus, roleView, first, min(viewersPerProcess, viewers-first))
+		want := room.sections()
+		for first := 0; first < room.viewers; first += viewersPerProcess {
+			c, err := startClients(ctx, t, o, cpus, roleView, first, min(viewersPerProcess, room.viewers-first),
+				"-video", strconv.Itoa(want.video), "-audio", strconv.Itoa(want.audio))
 			if err != nil {
 				return r, fmt.Errorf("start viewers: %w", err)
 			}

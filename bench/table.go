@@ -13,12 +13,12 @@ import (
 // with the first one.
 func printTables(w io.Writer, o options, targets []target, results []result) {
 	fmt.Fprintf(w, "\n%d rounds, windows of %v, %d CPUs%s; median (least-largest)\n\n", o.rounds, o.window, runtime.NumCPU(), pinning(o))
-	fmt.Fprintln(w, "| 1 -> viewers | server | packets/s | µs CPU per packet | server CPUs | KB per viewer | ms CPU per join | loss % | ms on the way p50 / p99 | other load |")
+	fmt.Fprintln(w, "| room | server | packets/s | µs CPU per packet | server CPUs | KB per participant | ms CPU per join | loss % | ms on the way p50 / p99 | other load |")
 	fmt.Fprintln(w, "|---|---|---|---|---|---|---|---|---|---|")
-	for _, viewers := range o.viewers {
+	for _, room := range o.scenarios() {
 		for _, t := range targets {
-			runs := choose(results, t.name, viewers, 0)
-			fmt.Fprintf(w, "| %d | %s | %s | **%s** | %s | %s | %s | %s | %s / %s | %s |\n", viewers, t.name,
+			runs := choose(results, t.name, room.String(), 0)
+			fmt.Fprintf(w, "| %v | %s | %s | **%s** | %s | %s | %s | %s | %s / %s | %s |\n", room, t.name,
 				spread(runs, packetRate, 0), spread(runs, perPacket, 2), spread(runs, cpuShare, 3),
 				spread(runs, memoryEach, 0), spread(runs, joinEach, 2), spread(runs, loss, 3),
 				spread(runs, func(r result) float64 { return r.quantile(0.5) }, 1),
@@ -30,23 +30,23 @@ func printTables(w io.Writer, o options, targets []target, results []result) {
 		fmt.Fprintln(w, "\n| idle | server | KB per participant | ms CPU per join | ms CPU per participant and second | other load |")
 		fmt.Fprintln(w, "|---|---|---|---|---|---|")
 		for _, t := range targets {
-			runs := choose(results, t.name, 0, o.idle)
+			runs := choose(results, t.name, "", o.idle)
 			fmt.Fprintf(w, "| %d | %s | %s | %s | %s | %s |\n", o.idle, t.name, spread(runs, memoryEach, 0), spread(runs, joinEach, 2),
 				spread(runs, idleCPU, 3), spread(runs, func(r result) float64 { return r.OtherLoad }, 2))
 		}
 	}
-	fmt.Fprintf(w, "\n| ratio to %s | µs CPU per packet | KB per viewer |\n|---|---|---|\n", targets[0].name)
-	for _, viewers := range o.viewers {
-		own := choose(results, targets[0].name, viewers, 0)
+	fmt.Fprintf(w, "\n| ratio to %s | µs CPU per packet | KB per participant |\n|---|---|---|\n", targets[0].name)
+	for _, room := range o.scenarios() {
+		own := choose(results, targets[0].name, room.String(), 0)
 		for _, t := range targets[1:] {
-			runs := choose(results, t.name, viewers, 0)
-			fmt.Fprintf(w, "| %s, 1 -> %d | %s | %s |\n", t.name, viewers, ratio(runs, own, perPacket), ratio(runs, own, memoryEach))
+			runs := choose(results, t.name, room.String(), 0)
+			fmt.Fprintf(w, "| %s, %v | %s | %s |\n", t.name, room, ratio(runs, own, perPacket), ratio(runs, own, memoryEach))
 		}
 	}
 	if o.idle > 0 {
-		own := choose(results, targets[0].name, 0, o.idle)
+		own := choose(results, targets[0].name, "", o.idle)
 		for _, t := range targets[1:] {
-			fmt.Fprintf(w, "| %s, %d idle | - | %s |\n", t.name, o.idle, ratio(choose(results, t.name, 0, o.idle), own, memoryEach))
+			fmt.Fprintf(w, "| %s, %d idle | - | %s |\n", t.name, o.idle, ratio(choose(results, t.name, "", o.idle), own, memoryEach))
 		}
 	}
 }
@@ -58,10 +58,10 @@ func pinning(o options) string {
 	return ", not pinned"
 }
 
-func choose(results []result, server string, viewers, idle int) []result {
+func choose(results []result, server, room string, idle int) []result {
 	var out []result
 	for _, r := range results {
-		if r.Server == server && r.Viewers == viewers && r.Idle == idle {
+		if r.Server == server && r.Scenario == room && r.Idle == idle {
 			out = append(out, r)
 		}
 	}
@@ -75,9 +75,9 @@ func perPacket(r result) float64 { return r.CPU * 1e6 / float64(r.Window.Receive
 
 func cpuShare(r result) float64 { return r.CPU / r.Seconds }
 
-// memoryEach is in KB of resident memory for each viewer or idle participant.
+// memoryEach is in KB of resident memory for each participant.
 func memoryEach(r result) float64 {
-	return float64(r.Memory-r.MemoryBase) / 1024 / float64(r.Viewers+r.Idle)
+	return float64(r.Memory-r.MemoryBase) / 1024 / float64(r.Publishers+r.Viewers+r.Idle)
 }
 
 // joinEach is in milliseconds of the server's CPU.

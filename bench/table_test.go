@@ -42,7 +42,7 @@ func TestFiguresOfARun(t *testing.T) {
 		"packets/s":      {packetRate(r), 9900},
 		"µs per packet":  {perPacket(r), 2e6 / 99_000},
 		"CPUs":           {cpuShare(r), 0.2},
-		"KB per viewer":  {memoryEach(r), 1024},
+		"KB each":        {memoryEach(r), 1024},
 		"ms per join":    {joinEach(r), 2},
 		"loss":           {loss(r), 1},
 		"median latency": {r.quantile(0.5), 0.5},
@@ -66,15 +66,15 @@ func TestTables(t *testing.T) {
 		for server, factor := range map[string]float64{"careline": 1, "naive pion": 3} {
 			w := window{Received: 1000, Expected: 1000}
 			results = append(results,
-				result{Server: server, Viewers: 50, Seconds: 1, CPU: cost * factor / 100, Memory: 50 << 10, Window: w},
+				result{Server: server, Scenario: "1 -> 50", Viewers: 50, Seconds: 1, CPU: cost * factor / 100, Memory: 50 << 10, Window: w},
 				result{Server: server, Idle: 100, Seconds: 1, CPU: 0.1, Memory: int64(factor * 100 * (1 << 20))})
 		}
 	}
 	var out strings.Builder
 	printTables(&out, o, []target{{name: "careline"}, {name: "naive pion"}}, results)
 	for _, want := range []string{
-		"| 50 | careline | 1000 | **11.00 (10.00-12.00)** |",
-		"| 50 | naive pion | 1000 | **33.00 (30.00-36.00)** |",
+		"| 1 -> 50 | careline | 1000 | **11.00 (10.00-12.00)** |",
+		"| 1 -> 50 | naive pion | 1000 | **33.00 (30.00-36.00)** |",
 		"| 100 | naive pion | 3072 |",
 		"| naive pion, 1 -> 50 | 3.0x | 1.0x |",
 		"| naive pion, 100 idle | - | 3.0x |",

@@ -41,32 +41,42 @@ type viewer struct {
 	// immutable
 	pc        *webrtc.PeerConnection
 	connected chan struct{}
-	first     chan struct{} // the first packet came
+	first     chan struct{} // the first packet of each expected stream came
 
 	leave func()
 
-	mu       sync.Mutex
-	now      window                // guarded by mu
-	latency  [latencyBuckets]int32 // guarded by mu
-	highest  int64                 // guarded by mu: extended sequence number, -1 before the first
-	expected int64                 // guarded by mu: highest at the start of the window
+	mu      sync.Mutex
+	now     window                // guarded by mu
+	latency [latencyBuckets]int32 // guarded by mu
+	streams []*stream             // guarded by mu, their fields too
+	missing int                   // guarded by mu: expected streams without a packet
+}
+
+// stream is one received track.
+type stream struct {
+	highest  int64 // extended sequence number, -1 before the first
+	expected int64 // highest at the start of the window
+}
+
+func newViewer(streams int) *viewer {
+	return &viewer{connected: make(chan struct{}), first: make(chan struct{}), missing: streams}
 }
 
 // watch joins as a viewer and returns when the PeerConnection is connected.
-func watch(ctx context.Context, api *webrtc.API, join joiner, identity string) (*viewer, error) {
+func watch(ctx context.Context, api *webrtc.API, join joiner, identity string, want sections) (*viewer, error) {
 	pc, err := newPeer(api)
 	if err != nil {
 		return nil, err
 	}
-	v := &viewer{pc: pc, connected: make(chan struct{}), first: make(chan struct{}), highest: -1}
-	_, err = pc.AddTransceiverFromKind(webrtc.RTPCodecTypeVideo, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
-	if err != nil {
+	v := newViewer(want.video + want.audio)
+	v.pc = pc
+	if err := addSections(pc, want); err != nil {
 		_ = pc.Close()
-		return nil, fmt.Errorf("add video section: %w", err)
+		return nil, err
 	}
 	onConnected(pc, v.connected)
 	pc.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) { v.read(track) })
-	if v.leave, err = join(ctx, pc, identity, ""); err != nil {
+	if v.leave, err = join(ctx, pc, identity, nil); err != nil {
 		_ = pc.Close()
 		return nil, fmt.Errorf("join: %w", err)
 	}
@@ -75,6 +85,19 @@ func watch(ctx context.Context, api *webrtc.API, join joiner, identity string) (
 		return nil, err
 	}
 	return v, nil
+}
+
+// addSections adds what the client can receive in.
+func addSections(pc *webrtc.PeerConnection, want sections) error {
+	for kind, n := range map[webrtc.RTPCodecType]int{webrtc.RTPCodecTypeVideo: want.video, webrtc.RTPCodecTypeAudio: want.audio} {
+		for range n {
+			direction := webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly}
+			if _, err := pc.AddTransceiverFromKind(kind, direction); err != nil {
+				return fmt.Errorf("add %s section: %w", kind, err)
+			}
+		}
+	}
+	return nil
 }
 
 // newPeer makes a PeerConnection with the data channels that LiveKit's clients open.
@@ -115,7 +138,10 @@ func await(ctx context.Context, c <-chan struct{}, what string) error {
 }
 
 func (v *viewer) read(track *webrtc.TrackRemote) {
-	_ = v.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(track.SSRC())}})
+	if track.Kind() == webrtc.RTPCodecTypeVideo {
+		_ = v.pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(track.SSRC())}})
+	}
+	s := v.addStream()
 	buf := make([]byte, 1500)
 	var header rtp.Header
 	for {
@@ -127,19 +153,29 @@ func (v *viewer) read(track *webrtc.TrackRemote) {
 		if err != nil {
 			continue
 		}
-		v.count(header.SequenceNumber, buf[size:n], time.Now())
+		v.count(s, header.SequenceNumber, buf[size:n], time.Now())
 	}
 }
 
-func (v *viewer) count(sequence uint16, payload []byte, now time.Time) {
+func (v *viewer) addStream() *stream {
+	s := &stream{highest: -1}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.highest < 0 {
-		v.highest = int64(sequence)
-		v.expected = v.highest - 1
-		close(v.first)
-	} else if ahead := int16(sequence - uint16(v.highest)); ahead > 0 {
-		v.highest += int64(ahead)
+	v.streams = append(v.streams, s)
+	return s
+}
+
+func (v *viewer) count(s *stream, sequence uint16, payload []byte, now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if s.highest < 0 {
+		s.highest = int64(sequence)
+		s.expected = s.highest - 1
+		if v.missing--; v.missing == 0 {
+			close(v.first)
+		}
+	} else if ahead := int16(sequence - uint16(s.highest)); ahead > 0 {
+		s.highest += int64(ahead)
 	}
 	sent, ok := stamped(payload)
 	if !ok {
@@ -157,7 +193,9 @@ func (v *viewer) start() {
 	defer v.mu.Unlock()
 	v.now = window{}
 	clear(v.latency[:])
-	v.expected = v.highest
+	for _, s := range v.streams {
+		s.expected = s.highest
+	}
 }
 
 // stop returns what came since start.
@@ -165,7 +203,9 @@ func (v *viewer) stop() window {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w := v.now
-	w.Expected = v.highest - v.expected
+	for _, s := range v.streams {
+		w.Expected += s.highest - s.expected
+	}
 	w.Latency = make(map[int]int)
 	for bucket, n := range v.latency {
 		if n > 0 {

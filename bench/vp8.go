@@ -12,14 +12,26 @@ import (
 // size and a shorter last one.
 const (
 	framesPerSecond  = 30
-	packetsPerFrame  = 7
-	packetsPerKey    = 20
 	payloadSize      = 1138 // bytes; 1150 with the RTP header
 	lastPayloadSize  = 700
 	keyframeInterval = 4 * time.Second
 	keyframePause    = 500 * time.Millisecond // at least this between two keyframes asked for
 	clockRate        = 90000                  // Hz
 	payloadType      = 96
+)
+
+// shape is the size of an encoding.
+type shape struct {
+	packetsPerFrame, packetsPerKey int
+	last                           int // bytes of the last payload
+	width, height                  int
+}
+
+// The encodings of a camera with simulcast: about 140, 440 and 1800 kbit/s without keyframes.
+var (
+	lowShape    = shape{1, 4, 580, 320, 180}
+	mediumShape = shape{2, 8, lastPayloadSize, 640, 360}
+	highShape   = shape{7, 20, lastPayloadSize, 1280, 720}
 )
 
 // Each payload ends in a mark and the time it was sent at, so that a viewer can tell that it came through
@@ -31,14 +43,15 @@ const (
 
 // camera makes the packets of frames.
 type camera struct {
+	shape    shape
 	sequence uint16
 	picture  uint16 // 15 bits
 	frame    uint32
 	noise    [payloadSize]byte
 }
 
-func newCamera() *camera {
-	c := &camera{sequence: uint16(rand.Uint32()), picture: uint16(rand.Uint32()) & 0x7fff}
+func newCamera(s shape) *camera {
+	c := &camera{shape: s, sequence: uint16(rand.Uint32()), picture: uint16(rand.Uint32()) & 0x7fff}
 	r := rand.NewChaCha8([32]byte{1})
 	_, _ = r.Read(c.noise[:])
 	return c
@@ -46,15 +59,15 @@ func newCamera() *camera {
 
 // next makes one frame's packets, payload descriptor after RFC 7741 section 4.2.
 func (c *camera) next(keyframe bool) []*rtp.Packet {
-	n := packetsPerFrame
+	n := c.shape.packetsPerFrame
 	if keyframe {
-		n = packetsPerKey
+		n = c.shape.packetsPerKey
 	}
 	packets := make([]*rtp.Packet, n)
 	for i := range packets {
 		size := payloadSize
 		if i == n-1 {
-			size = lastPayloadSize
+			size = c.shape.last
 		}
 		payload := append([]byte(nil), c.noise[:size]...)
 		payload[0] = 0x80 // X
@@ -64,7 +77,7 @@ func (c *camera) next(keyframe bool) []*rtp.Packet {
 		payload[1] = 0x80 // I
 		binary.BigEndian.PutUint16(payload[2:], 0x8000|c.picture)
 		if i == 0 {
-			copy(payload[4:], frameHeader(keyframe))
+			copy(payload[4:], c.shape.frameHeader(keyframe))
 		}
 		packets[i] = &rtp.Packet{
 			Header: rtp.Header{
@@ -83,8 +96,8 @@ func (c *camera) next(keyframe bool) []*rtp.Packet {
 	return packets
 }
 
-// frameHeader is the start of a VP8 frame, RFC 6386 section 9.1: 1280x720 in a keyframe.
-func frameHeader(keyframe bool) []byte {
+// frameHeader is the start of a VP8 frame, RFC 6386 section 9.1, with the size in a keyframe.
+func (s shape) frameHeader(keyframe bool) []byte {
 	const show, firstPartition = 1 << 4, 500 << 5 // bytes of the first partition
 	tag := uint32(show | firstPartition)
 	if !keyframe {
@@ -92,7 +105,7 @@ func frameHeader(keyframe bool) []byte {
 	}
 	header := []byte{byte(tag), byte(tag >> 8), byte(tag >> 16)}
 	if keyframe {
-		header = append(header, 0x9d, 0x01, 0x2a, 1280&0xff, 1280>>8, 720&0xff, 720>>8)
+		header = append(header, 0x9d, 0x01, 0x2a, byte(s.width), byte(s.width>>8), byte(s.height), byte(s.height>>8))
 	}
 	return header
 }

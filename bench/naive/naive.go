@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/pion/interceptor"
@@ -13,17 +15,22 @@ import (
 	"github.com/pion/webrtc/v4"
 )
 
-// Server forwards one publisher's video to all viewers. Clients post an offer with their candidates and get
+// Server forwards what publishers send to all viewers that come later. Clients post an offer with their candidates and get
 // the answer with the server's.
 type Server struct {
 	// immutable
 	api *webrtc.API
 	mux http.ServeMux
 
-	mu    sync.Mutex
-	video *webrtc.TrackLocalStaticRTP         // guarded by mu; nil until the publisher sends
-	peers map[*webrtc.PeerConnection]struct{} // guarded by mu
+	mu     sync.Mutex
+	tracks []*track                            // guarded by mu
+	made   int                                 // guarded by mu: tracks so far
+	peers  map[*webrtc.PeerConnection]struct{} // guarded by mu
+}
 
+// track is what one publisher sends.
+type track struct {
+	local    *webrtc.TrackLocalStaticRTP
 	keyframe chan struct{} // asks the publisher for a keyframe; one wish is enough
 }
 
@@ -40,9 +47,8 @@ func New() (*Server, error) {
 	var settings webrtc.SettingEngine
 	settings.SetIncludeLoopbackCandidate(true)
 	s := &Server{
-		api:      webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(settings)),
-		peers:    make(map[*webrtc.PeerConnection]struct{}),
-		keyframe: make(chan struct{}, 1),
+		api:   webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(registry), webrtc.WithSettingEngine(settings)),
+		peers: make(map[*webrtc.PeerConnection]struct{}),
 	}
 	s.mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
 	s.mux.HandleFunc("POST /publish", s.handle(s.publish))
@@ -63,7 +69,7 @@ func (s *Server) Close() {
 }
 
 // handle answers an offer on a new PeerConnection that prepare has set up.
-func (s *Server) handle(prepare func(*webrtc.PeerConnection) error) http.HandlerFunc {
+func (s *Server) handle(prepare func(*webrtc.PeerConnection, webrtc.SessionDescription) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var offer webrtc.SessionDescription
 		if err := json.NewDecoder(r.Body).Decode(&offer); err != nil {
@@ -80,7 +86,7 @@ func (s *Server) handle(prepare func(*webrtc.PeerConnection) error) http.Handler
 	}
 }
 
-func (s *Server) answer(offer webrtc.SessionDescription, prepare func(*webrtc.PeerConnection) error) (*webrtc.SessionDescription, error) {
+func (s *Server) answer(offer webrtc.SessionDescription, prepare func(*webrtc.PeerConnection, webrtc.SessionDescription) error) (*webrtc.SessionDescription, error) {
 	pc, err := s.api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return nil, fmt.Errorf("make PeerConnection: %w", err)
@@ -96,7 +102,7 @@ func (s *Server) answer(offer webrtc.SessionDescription, prepare func(*webrtc.Pe
 			_ = pc.Close()
 		}
 	})
-	if err := prepare(pc); err != nil {
+	if err := prepare(pc, offer); err != nil {
 		_ = pc.Close()
 		return nil, err
 	}
@@ -118,66 +124,90 @@ func (s *Server) answer(offer webrtc.SessionDescription, prepare func(*webrtc.Pe
 	return pc.LocalDescription(), nil
 }
 
-func (s *Server) publish(pc *webrtc.PeerConnection) error {
-	video, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8}, "video", "publisher")
-	if err != nil {
-		return fmt.Errorf("make track: %w", err)
+// publish takes one track, which viewers get from now on until it ends.
+func (s *Server) publish(pc *webrtc.PeerConnection, offer webrtc.SessionDescription) error {
+	mime := webrtc.MimeTypeVP8
+	if strings.Contains(offer.SDP, "m=audio") {
+		mime = webrtc.MimeTypeOpus
 	}
-	s.mu.Lock()
-	s.video = video
-	s.mu.Unlock()
+	t, err := s.add(mime)
+	if err != nil {
+		return err
+	}
 	ended := make(chan struct{})
 	pc.OnTrack(func(remote *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		defer close(ended)
 		go func() {
 			for {
 				select {
-				case <-s.keyframe:
+				case <-t.keyframe:
 					_ = pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: uint32(remote.SSRC())}})
 				case <-ended:
 					return
 				}
 			}
 		}()
+		defer s.remove(t)
 		for {
 			packet, _, err := remote.ReadRTP()
 			if err != nil {
 				return
 			}
-			_ = video.WriteRTP(packet) // fails for viewers that are gone; the others got it
+			_ = t.local.WriteRTP(packet) // fails for viewers that are gone; the others got it
 		}
 	})
 	return nil
 }
 
-func (s *Server) view(pc *webrtc.PeerConnection) error {
+func (s *Server) add(mime string) (*track, error) {
 	s.mu.Lock()
-	video := s.video
-	s.mu.Unlock()
-	if video == nil {
-		return nil // nobody publishes: the viewer is an idle participant
-	}
-	sender, err := pc.AddTrack(video)
+	defer s.mu.Unlock()
+	s.made++
+	local, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime}, fmt.Sprint("track-", s.made), "publisher")
 	if err != nil {
-		return fmt.Errorf("add track: %w", err)
+		return nil, fmt.Errorf("make track: %w", err)
 	}
-	go func() {
-		for {
-			packets, _, err := sender.ReadRTCP()
-			if err != nil {
-				return
-			}
-			for _, packet := range packets {
-				if _, ok := packet.(*rtcp.PictureLossIndication); ok {
-					s.askForKeyframe()
+	t := &track{local: local, keyframe: make(chan struct{}, 1)}
+	s.tracks = append(s.tracks, t)
+	return t, nil
+}
+
+func (s *Server) remove(t *track) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tracks = slices.DeleteFunc(s.tracks, func(o *track) bool { return o == t })
+}
+
+// view gives a viewer all tracks that there are; without any it is an idle participant.
+func (s *Server) view(pc *webrtc.PeerConnection, _ webrtc.SessionDescription) error {
+	s.mu.Lock()
+	tracks := slices.Clone(s.tracks)
+	s.mu.Unlock()
+	for _, t := range tracks {
+		sender, err := pc.AddTrack(t.local)
+		if err != nil {
+			return fmt.Errorf("add track: %w", err)
+		}
+		go func() {
+			for {
+				packets, _, err := sender.ReadRTCP()
+				if err != nil {
+					return
+				}
+				for _, packet := range packets {
+					if _, ok := packet.(*rtcp.PictureLossIndication); ok {
+						t.askForKeyframe()
+					}
 				}
 			}
-		}
-	}()
+		}()
+	}
 	pc.OnConnectionStateChange(func(state webrtc.PeerConnectionState) {
 		switch state {
 		case webrtc.PeerConnectionStateConnected:
-			s.askForKeyframe()
+			for _, t := range tracks {
+				t.askForKeyframe()
+			}
 		case webrtc.PeerConnectionStateFailed, webrtc.PeerConnectionStateClosed:
 			s.mu.Lock()
 			delete(s.peers, pc)
@@ -188,9 +218,9 @@ func (s *Server) view(pc *webrtc.PeerConnection) error {
 	return nil
 }
 
-func (s *Server) askForKeyframe() {
+func (t *track) askForKeyframe() {
 	select {
-	case s.keyframe <- struct{}{}:
+	case t.keyframe <- struct{}{}:
 	default:
 	}
 }

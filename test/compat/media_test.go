@@ -227,7 +227,8 @@ func (x *media) negotiate(p *probe) {
 		return
 	}
 	if o := x.offer(); o != nil {
-		p.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{Offer: o}})
+		// Who is on its way out may be asked to negotiate still.
+		_ = p.trySend(&livekit.SignalRequest{Message: &livekit.SignalRequest_Offer{Offer: o}})
 	}
 }
 
