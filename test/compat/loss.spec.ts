@@ -26,7 +26,8 @@ test('check 31: a line that loses one packet in twenty', async ({ join, relay })
   await ben.page.waitForTimeout(seconds * 1000);
   const after = await ben.inbound('ann');
   relay.loss = 0;
-  test.info().annotations.push({ type: 'counted', description: JSON.stringify({ before, after }) });
+  test.info().annotations.push({ type: 'counted', description: JSON.stringify({ before, after, relay }) });
+  expect(relay.lost, 'packets lost').toBeGreaterThan(seconds);
   expect(after.nacks - before.nacks, 'NACKs').toBeGreaterThan(seconds / 2);
   expect(after.repaired - before.repaired, 'retransmissions').toBeGreaterThan(seconds);
   expect(after.plis - before.plis, 'PLIs').toBeLessThan(seconds);

@@ -9,6 +9,9 @@ export interface Relay {
   loss: number;
   /** Bit/s that it carries, 0: any. What is more than a quarter of a second late is lost. */
   capacity: number;
+  /** RTP and RTCP packets that came from the server so far, and those of them that it lost. */
+  packets: number;
+  lost: number;
   close(): void;
 }
 
@@ -26,6 +29,8 @@ export async function startRelay(target: number): Promise<Relay> {
     port: near.address().port,
     loss: 0,
     capacity: 0,
+    packets: 0,
+    lost: 0,
     close() {
       open = false;
       near.close();
@@ -35,12 +40,19 @@ export async function startRelay(target: number): Promise<Relay> {
   const deliver = (data: Buffer, port: number, address: string) => {
     const kind = data[0] ?? 0;
     const media = kind >= 128 && kind < 192; // RFC 7983
-    if (media && Math.random() < relay.loss) return;
+    if (media) relay.packets++;
+    if (media && Math.random() < relay.loss) {
+      relay.lost++;
+      return;
+    }
     const now = Date.now();
     let wait = 0;
     if (relay.capacity > 0) {
       wait = Math.max(free - now, 0);
-      if (media && wait > patience) return;
+      if (media && wait > patience) {
+        relay.lost++;
+        return;
+      }
       free = now + wait + (data.length * 8000) / relay.capacity;
     }
     const send = () => {

@@ -198,8 +198,16 @@ RTCPeerConnection.prototype.addIceCandidate = async function (candidate) {
   if (changed !== null) await addIceCandidate.call(this, changed);
 };
 
-/** Sends all media by a relay on this port of the loopback. */
+/** Sends all media by a relay on this port of the loopback. The server is told of no candidates, so that it does not find another way. */
 function relay(port) {
+  Object.defineProperty(RTCPeerConnection.prototype, 'onicecandidate', { set() {} });
+  for (const name of ['createOffer', 'createAnswer']) {
+    const create = RTCPeerConnection.prototype[name];
+    RTCPeerConnection.prototype[name] = async function (...args) {
+      const { type, sdp } = await create.apply(this, args);
+      return { type, sdp: sdp.replace(/a=candidate:.*\r\n/g, '') };
+    };
+  }
   const moved = (line) => line.replace(/( udp \d+) \S+ \d+ /i, `$1 127.0.0.1 ${port} `);
   change.candidate = (init) => (/ tcp /i.test(init.candidate) ? null : { ...init, candidate: moved(init.candidate) });
   change.description = ({ type, sdp }) => ({
