@@ -100,8 +100,8 @@ export interface JoinOptions {
   connect?: object;
   /** Types that the browser pretends not to know, in lower case. */
   without?: string[];
-  /** A relay for all media, instead of the server's port. */
-  relayPort?: number;
+  /** The port of a line that carries all media, instead of the server's. */
+  linePort?: number;
   /** Encrypts from end to end. */
   passphrase?: string;
 }
@@ -246,7 +246,7 @@ export const test = base.extend<{ join: (identity: string, options: JoinOptions)
               ...options.connect,
             },
             without: options.without,
-            relayPort: options.relayPort,
+            linePort: options.linePort,
             passphrase: options.passphrase,
           },
         ] as const,

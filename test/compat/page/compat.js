@@ -198,8 +198,8 @@ RTCPeerConnection.prototype.addIceCandidate = async function (candidate) {
   if (changed !== null) await addIceCandidate.call(this, changed);
 };
 
-/** Sends all media by a relay on this port of the loopback. The server is told of no candidates, so that it does not find another way. */
-function relay(port) {
+/** Sends all media by the line on this port of the loopback. The server is told of no candidates, so that it does not find another way. */
+function sendBy(port) {
   Object.defineProperty(RTCPeerConnection.prototype, 'onicecandidate', { set() {} });
   for (const name of ['createOffer', 'createAnswer']) {
     const create = RTCPeerConnection.prototype[name];
@@ -235,9 +235,9 @@ window.compat = {
   get room() {
     return room;
   },
-  async connect(url, token, { room: options, connect, without, relayPort, passphrase }) {
+  async connect(url, token, { room: options, connect, without, linePort, passphrase }) {
     change.without = without ?? [];
-    if (relayPort) relay(relayPort);
+    if (linePort) sendBy(linePort);
     if (passphrase) {
       const keyProvider = new lk.ExternalE2EEKeyProvider();
       await keyProvider.setKey(passphrase);

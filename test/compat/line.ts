@@ -2,8 +2,8 @@ import type { Socket } from 'node:dgram';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 
-/** A relay for media: a line that a test makes bad on the way from the server. */
-export interface Relay {
+/** A line for media that a test makes bad on the way from the server. */
+export interface Line {
   port: number;
   /** Share of RTP and RTCP packets to lose, 0 to 1. */
   loss: number;
@@ -17,15 +17,15 @@ export interface Relay {
 
 const patience = 250; // ms of queue
 
-/** Starts a relay in front of a UDP port of the loopback. */
-export async function startRelay(target: number): Promise<Relay> {
+/** Starts a line in front of a UDP port of the loopback. */
+export async function startLine(target: number): Promise<Line> {
   const near = createSocket('udp4');
-  const lines = new Map<string, Socket>(); // to the server, by the client's address
+  const farEnds = new Map<string, Socket>(); // towards the server, by the client's address
   near.bind(0, '127.0.0.1');
   await once(near, 'listening');
   let open = true;
   let free = 0; // when the line is free again
-  const relay: Relay = {
+  const line: Line = {
     port: near.address().port,
     loss: 0,
     capacity: 0,
@@ -34,26 +34,26 @@ export async function startRelay(target: number): Promise<Relay> {
     close() {
       open = false;
       near.close();
-      for (const line of lines.values()) line.close();
+      for (const far of farEnds.values()) far.close();
     },
   };
   const deliver = (data: Buffer, port: number, address: string) => {
     const kind = data[0] ?? 0;
     const media = kind >= 128 && kind < 192; // RFC 7983
-    if (media) relay.packets++;
-    if (media && Math.random() < relay.loss) {
-      relay.lost++;
+    if (media) line.packets++;
+    if (media && Math.random() < line.loss) {
+      line.lost++;
       return;
     }
     const now = Date.now();
     let wait = 0;
-    if (relay.capacity > 0) {
+    if (line.capacity > 0) {
       wait = Math.max(free - now, 0);
       if (media && wait > patience) {
-        relay.lost++;
+        line.lost++;
         return;
       }
-      free = now + wait + (data.length * 8000) / relay.capacity;
+      free = now + wait + (data.length * 8000) / line.capacity;
     }
     const send = () => {
       if (open) near.send(data, port, address);
@@ -63,13 +63,13 @@ export async function startRelay(target: number): Promise<Relay> {
   };
   near.on('message', (data, { port, address }) => {
     const client = `${address}:${port}`;
-    let line = lines.get(client);
-    if (!line) {
-      line = createSocket('udp4');
-      lines.set(client, line);
-      line.on('message', (data) => deliver(data, port, address));
+    let far = farEnds.get(client);
+    if (!far) {
+      far = createSocket('udp4');
+      farEnds.set(client, far);
+      far.on('message', (data) => deliver(data, port, address));
     }
-    line.send(data, target, '127.0.0.1');
+    far.send(data, target, '127.0.0.1');
   });
-  return relay;
+  return line;
 }
