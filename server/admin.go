@@ -2,7 +2,6 @@ package server
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -64,34 +63,6 @@ func guarded(next http.Handler) http.Handler {
 func adminIndex(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = fmt.Fprint(w, "GET  /metrics\nGET  /debug/pprof/\nPOST /backup\n")
-}
-
-// backup answers with everything that is in the store. A backup that fails on
-// the way breaks the connection off; what has arrived then says that it is not
-// whole when it is restored.
-func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
-	out := &extending{w, http.NewResponseController(w)}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", `attachment; filename="careline.backup"`)
-	if err := s.storage.db.Backup(r.Context(), out); err != nil {
-		s.log.Error("a backup failed", "error", err)
-		panic(http.ErrAbortHandler)
-	}
-	s.log.Info("a backup was taken")
-}
-
-// extending puts the deadline off with each write: a large answer may take
-// long, a reader that does not read may not.
-type extending struct {
-	io.Writer
-	control *http.ResponseController
-}
-
-func (e *extending) Write(b []byte) (int, error) {
-	if err := e.control.SetWriteDeadline(time.Now().Add(adminWriteTimeout)); err != nil {
-		return 0, fmt.Errorf("put the deadline off: %w", err)
-	}
-	return e.Writer.Write(b)
 }
 
 // adminIsLoopback reports whether only this machine reaches the listener.

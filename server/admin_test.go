@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"io"
 	"log/slog"
 	"net"
@@ -123,7 +124,8 @@ func TestAdminListener(t *testing.T) {
 
 // A backup of a server that runs holds what was written until then, and opens.
 func TestBackup(t *testing.T) {
-	s := start(t, development(t, "CARELINE_ADMIN_ADDRESS=127.0.0.1:0"))
+	cfg := development(t, "CARELINE_ADMIN_ADDRESS=127.0.0.1:0", "CARELINE_DATA_DIR="+t.TempDir())
+	s := start(t, cfg)
 	notes := store.NewTable("notes", store.String[string](), store.JSON[string]())
 	if err := s.Store().Update(t.Context(), func(tx *store.Tx) error { return notes.Put(tx, "a", "kept") }); err != nil {
 		t.Fatal(err)
@@ -133,11 +135,16 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		t.Fatalf("status %d", res.StatusCode)
+	if res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without the secret: status %d", res.StatusCode)
+	}
+	cfg.Admin.Address = s.AdminAddr().String()
+	var saved bytes.Buffer
+	if err := server.Backup(t.Context(), cfg, &saved); err != nil {
+		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "store.db")
-	if err := store.Restore(path, res.Body); err != nil {
+	if err := store.Restore(path, &saved); err != nil {
 		t.Fatal(err)
 	}
 	restored, err := store.Open(store.Options{Path: path})

@@ -20,6 +20,7 @@ type storage struct {
 	db        *store.DB
 	dir       string
 	temporary string // the folder, if it goes with the server
+	secret    string // in a file of the folder
 }
 
 // openStorage opens what must survive. A development server that was given no folder keeps it in one of its own, until it ends.
@@ -36,6 +37,9 @@ func openStorage(cfg *configs.Config, opts Options) (_ *storage, err error) {
 	s.db, err = OpenStore(dir, opts)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("data_dir: %w", err), s.close())
+	}
+	if s.secret, err = writeSecret(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("data_dir: write the secret of backups: %w", err), s.close())
 	}
 	return s, nil
 }

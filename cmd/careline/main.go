@@ -23,6 +23,8 @@ const (
 type commands struct {
 	Serve       serveCommand   `cmd:"" default:"withargs" help:"Run the server (the default)."`
 	Token       tokenCommand   `cmd:"" help:"Print a token that lets somebody in."`
+	Backup      backupCommand  `cmd:"" help:"Write a backup of what the server keeps, while it runs or not."`
+	Restore     restoreCommand `cmd:"" help:"Make the server's store anew from a backup."`
 	CheckConfig checkCommand   `cmd:"" help:"Print the configuration in effect without its secrets, or all that is wrong with it."`
 	Version     versionCommand `cmd:"" help:"Print the version."`
 }

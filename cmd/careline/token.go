@@ -87,11 +87,7 @@ func (c *tokenCommand) Run(p *process) error {
 // need not be able to read the server's certificate.
 func (c *tokenCommand) loadKeys(p *process) (*configs.Config, *auth.Keys, error) {
 	cfg, err := configs.Load(configs.LoadOptions{File: c.Config, Dev: c.Dev, Environ: p.environ})
-	problems := slices.DeleteFunc(configs.Problems(err), func(err error) bool {
-		problem, ok := errors.AsType[*configs.Problem](err)
-		return ok && problem.Key != "" && !strings.HasPrefix(problem.Key, "keys") && !strings.HasPrefix(problem.Key, "tokens")
-	})
-	if len(problems) > 0 {
+	if problems := concerning(err, "keys", "tokens"); len(problems) > 0 {
 		return nil, nil, usageError{wrong(problems)}
 	}
 	keys, err := server.NewKeys(cfg.Keys)

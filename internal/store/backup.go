@@ -12,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // A backup is a line that names the format, then frames: a space with its name, a record with key and value, each length before what it counts;
@@ -25,8 +26,8 @@ const (
 	frameRecord = 2
 )
 
-// errNoBackup is what is read not being a whole backup.
-var errNoBackup = errors.New("no backup, or a damaged one")
+// ErrNoBackup says that what was read is not a whole backup.
+var ErrNoBackup = errors.New("no backup, or a damaged one")
 
 // Backup writes everything that is committed, while others read and write. It checks each record that it reads. The file grows more than
 // usual meanwhile, so w is to be fast: a file rather than a client far away.
@@ -60,6 +61,37 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("back up store: %w", err)
 	}
 	return nil
+}
+
+// BackupFile is Backup of a store that nobody has open. It makes and migrates nothing. The error is ErrInUse when somebody has.
+func BackupFile(ctx context.Context, path string, w io.Writer) error {
+	if _, err := os.Stat(path); err != nil {
+		return fmt.Errorf("back up store: %w", err)
+	}
+	e, err := openFile(path)
+	if err != nil {
+		return fmt.Errorf("back up store: %w", err)
+	}
+	db := &DB{engine: e, path: path, stopping: make(chan struct{})}
+	_, known, err := db.schemaVersion()
+	if err == nil && !known {
+		err = fmt.Errorf("%w: %s is not a store of Careline", ErrDamaged, path)
+	}
+	if err == nil {
+		err = db.Backup(ctx, w)
+	}
+	return errors.Join(err, e.close())
+}
+
+// CheckBackup reads a backup and returns nil if it is whole.
+func CheckBackup(r io.Reader) error {
+	b := newBackupReader(r)
+	for b.next() { // checks as it reads
+	}
+	if b.err == nil && !b.formatted {
+		b.wrong("it names no format")
+	}
+	return b.err
 }
 
 type backupWriter struct {
@@ -100,6 +132,9 @@ const restoreBatch = 4 << 20
 func Restore(path string, r io.Reader) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("restore store: %w", &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist})
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("restore store: %w", err)
 	}
 	file, err := newFile(path)
 	if err != nil {
@@ -142,11 +177,11 @@ func readBackup(r io.Reader, to engine) error {
 		}
 		written = 0
 	}
+	if !b.formatted {
+		b.wrong("it names no format")
+	}
 	if b.err != nil {
 		return b.err
-	}
-	if !b.formatted {
-		return fmt.Errorf("%w: it names no format", errNoBackup)
 	}
 	return t.commit()
 }
@@ -232,7 +267,7 @@ func (b *backupReader) end() {
 // wrong keeps the first thing that is wrong.
 func (b *backupReader) wrong(what string) {
 	if b.err == nil {
-		b.err = fmt.Errorf("%w: %s", errNoBackup, what)
+		b.err = fmt.Errorf("%w: %s", ErrNoBackup, what)
 	}
 }
 

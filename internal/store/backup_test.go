@@ -86,7 +86,7 @@ func TestRestoreRefuses(t *testing.T) {
 	path := filepath.Join(dir, "again.db")
 	refused := func(what string, r io.Reader) {
 		t.Helper()
-		if err := Restore(path, r); !errors.Is(err, errNoBackup) {
+		if err := Restore(path, r); !errors.Is(err, ErrNoBackup) {
 			t.Errorf("%s: %v", what, err)
 		}
 		if entries, err := os.ReadDir(dir); len(entries) != 0 || err != nil {
@@ -100,7 +100,7 @@ func TestRestoreRefuses(t *testing.T) {
 			r := newBackupReader(bytes.NewReader(b))
 			for r.next() {
 			}
-			if !errors.Is(r.err, errNoBackup) {
+			if !errors.Is(r.err, ErrNoBackup) {
 				t.Errorf("a backup that %s at %d: %v", what, n, r.err)
 			}
 		}

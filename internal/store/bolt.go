@@ -11,8 +11,6 @@ import (
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
-
-	"careline/internal/errs"
 )
 
 const (
@@ -52,7 +50,7 @@ func openBolt(path string, create, sync bool) (_ *boltEngine, err error) {
 	db, err := bbolt.Open(path, 0o600, options)
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
-		return nil, errs.Errorf(errs.Conflict, "%s is in use by another process", path)
+		return nil, fmt.Errorf("%s: %w", path, ErrInUse)
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
 		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
 	case err != nil:

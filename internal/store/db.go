@@ -48,10 +48,12 @@ type DB struct {
 // errClosed answers what comes after Close or after the end of Run.
 var errClosed = errs.New(errs.Unavailable, "store is closed")
 
+// ErrInUse says that another process has the file open. It is of kind errs.Conflict.
+var ErrInUse = errs.New(errs.Conflict, "store is in use by another process")
+
 // Open opens the file, or makes it, and migrates it. It starts nothing: Run does.
 //
-// The error is of kind errs.Conflict when another process has the file open or a newer version of the program wrote it, and is ErrDamaged when
-// it makes no sense.
+// The error is ErrInUse, or of kind errs.Conflict too when a newer version of the program wrote the file, or ErrDamaged when it makes no sense.
 func Open(opts Options) (*DB, error) {
 	if opts.Logger == nil {
 		opts.Logger = slog.Default()

@@ -2,7 +2,6 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -151,5 +150,5 @@ func TestOtherFormats(t *testing.T) {
 	if err := reopen(filepath.Join(path, "below a file", "store.db"), nil); err == nil {
 		t.Error("a folder below a file")
 	}
-	must(t, reopen(filepath.Join(t.TempDir(), "a", "b", fmt.Sprint("store.db")), nil))
+	must(t, reopen(filepath.Join(t.TempDir(), "a", "b", "store.db"), nil))
 }
