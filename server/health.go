@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"sync/atomic"
+
+	"careline/sfu"
 )
 
 // life is how far a server is between New and the end of Run.
@@ -74,3 +76,6 @@ func answerProbe(w http.ResponseWriter, r *http.Request, status int, h health) {
 		_ = json.NewEncoder(w).Encode(h) // the client is gone if this fails
 	}
 }
+
+// Census is who and what is there now.
+func (s *Server) Census() sfu.Census { return s.rooms.Census() }

@@ -49,6 +49,7 @@ type rig struct {
 type setup struct {
 	clock  *clock.Fake
 	change func(*configs.Config)
+	log    io.Writer // nil: logOutput
 }
 
 // start runs a server on free ports of the loopback until the test ends.
@@ -64,7 +65,10 @@ func start(t *testing.T, s setup) *rig {
 	if s.change != nil {
 		s.change(cfg)
 	}
-	options := server.Options{Logger: slog.New(slog.NewTextHandler(logOutput(), &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	if s.log == nil {
+		s.log = logOutput()
+	}
+	options := server.Options{Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if s.clock != nil {
 		options.Clock = s.clock
 	}
