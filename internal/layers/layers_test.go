@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"internal/clock", "internal/errs", "internal/names", "internal/notices", "internal/redact", "internal/systemd"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store", "internal/webhook"},
-	{"internal/audit", "internal/event"},
+	{"internal/audit", "internal/event", "internal/seal"},
 	{"sfu", "turn"},
 	{"call"},
 	{"api", "signal"},
