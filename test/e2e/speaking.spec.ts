@@ -53,7 +53,11 @@ test('who speaks is shown, and no longer after the microphone is off', async ({ 
   const tile = one.locator('cl-stage cl-tile[data-identity="guest-2"]');
   await expect(tile).toHaveAttribute('speaking', '');
   await expect(tile.locator('[data-microphone=on]')).toHaveText('Speaking');
+  await press(one, 'People');
+  const listed = one.locator('cl-people-panel [data-identity="guest-2"]');
+  await expect(listed).toContainText('Speaking');
   await press(two, 'Mic on');
+  await expect(listed).toContainText('Microphone off');
   await expect(tile).not.toHaveAttribute('speaking', '');
   await expect(tile.locator('[data-microphone=muted]')).toHaveText('Microphone off');
 });

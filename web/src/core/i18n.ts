@@ -12,14 +12,20 @@ export function directionOf(lang: string): 'ltr' | 'rtl' {
   return rightToLeft.has(lang.split('-')[0]?.toLowerCase() ?? '') ? 'rtl' : 'ltr';
 }
 
-const fill = (pattern: string, values: Values): string =>
-  pattern.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+// Hebrew, Arabic and their extensions and presentation forms.
+const rightToLeftLetters = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** Puts a name of the other direction between marks that keep it from turning the words around it. */
+function isolated(text: string, dir: 'ltr' | 'rtl'): string {
+  return dir === 'rtl' || rightToLeftLetters.test(text) ? `\u2068${text}\u2069` : text;
+}
 
 /** The texts of one language with English behind them, and its way to write times and counts. */
 export class I18n {
   readonly dir: 'ltr' | 'rtl';
   private readonly plurals: Intl.PluralRules;
   private readonly clock: Intl.DateTimeFormat;
+  private readonly numbers: Intl.NumberFormat;
 
   /** `texts` are the language's own, `overrides` those that an embedder sets. */
   constructor(
@@ -30,21 +36,34 @@ export class I18n {
     this.dir = directionOf(lang);
     this.plurals = new Intl.PluralRules(lang);
     this.clock = new Intl.DateTimeFormat(lang, { hour: '2-digit', minute: '2-digit' });
+    this.numbers = new Intl.NumberFormat(lang);
   }
 
   /** The text of `key` with `{name}` replaced from `values`. */
   t(key: TextKey, values: Values = {}): string {
-    return fill(this.lookup(key) ?? key, values);
+    return this.fill(this.lookup(key) ?? key, values);
   }
 
   /** The plural form of `key` for `count`, which is also the value `{count}`. */
   count(key: PluralKey, count: number, values: Values = {}): string {
     const form = this.lookup(`${key}_${this.plurals.select(count)}`) ?? this.lookup(`${key}_other`);
-    return fill(form ?? key, { count, ...values });
+    return this.fill(form ?? key, { count, ...values });
+  }
+
+  number(value: number): string {
+    return this.numbers.format(value);
   }
 
   time(at: Date): string {
     return this.clock.format(at);
+  }
+
+  private fill(pattern: string, values: Values): string {
+    return pattern.replace(/\{(\w+)\}/g, (whole, name: string) => {
+      const value = values[name];
+      if (value === undefined) return whole;
+      return typeof value === 'number' ? this.number(value) : isolated(value, this.dir);
+    });
   }
 
   private lookup(key: string): string | undefined {
@@ -52,13 +71,35 @@ export class I18n {
   }
 }
 
-const languages = import.meta.glob<Texts>(['../i18n/*.json', '!../i18n/en.json'], { import: 'default' });
+const others = import.meta.glob<Texts>(['../i18n/*.json', '!../i18n/en.json'], { import: 'default' });
+const codes = ['en', ...Object.keys(others).map((path) => path.replace(/^.*\/|\.json$/g, ''))].sort();
+
+/** The languages that there are, each with its name in itself. */
+export const languages: readonly { code: string; name: string }[] = codes.map((code) => ({
+  code,
+  name: new Intl.DisplayNames(code, { type: 'language' }).of(code) ?? code,
+}));
+
+/** The first of the wanted languages that there is, itself or as its parent (`ar-EG` -> `ar`), else English. */
+export function availableLanguage(wanted: readonly string[]): string {
+  for (const lang of wanted) {
+    const found = codes.find((code) => code === lang.toLowerCase() || code === lang.split('-')[0]?.toLowerCase());
+    if (found) return found;
+  }
+  return 'en';
+}
 
 /** Loads the texts of `lang`, or of its parent (`pt-BR` -> `pt`), or English. */
 export async function loadLanguage(lang: string, overrides: Texts = {}): Promise<I18n> {
   for (const name of [lang, lang.split('-')[0] ?? lang]) {
-    const load = languages[`../i18n/${name}.json`];
-    if (load) return new I18n(lang, await load(), overrides);
+    const load = others[`../i18n/${name}.json`];
+    if (!load) continue;
+    try {
+      return new I18n(lang, await load(), overrides);
+    } catch {
+      // Out of reach: English is here already.
+      return new I18n('en', {}, overrides);
+    }
   }
   return new I18n(lang.startsWith('en') ? lang : 'en', {}, overrides);
 }

@@ -11,6 +11,7 @@ import './controls';
 import type { ClControls, Panel } from './controls';
 import './device-select';
 import type { DeviceChosen } from './device-select';
+import './language-select';
 import './people-panel';
 import './sending';
 import './sounds';
@@ -318,6 +319,7 @@ export class ClCallView extends LitElement {
             ></cl-background>
             <cl-sending exportparts="sending" .i18n=${i18n} .session=${session}></cl-sending>
           </section>
+          <section><cl-language-select .i18n=${i18n}></cl-language-select></section>
         </div>`;
       case 'more':
         return html`<cl-controls

@@ -66,6 +66,8 @@ export class CarelineCall extends LitElement {
   @state() session = new CallSession();
 
   @state() private i18n = new I18n();
+  /** False until the language is loaded: nothing is shown in another one first. */
+  @state() private spoken = false;
   @state() private copied = false;
   @state() private copyByHand = false;
   /** Asked once, because livekit-client brings shims that would change the answer. */
@@ -78,6 +80,7 @@ export class CarelineCall extends LitElement {
   constructor() {
     super();
     new Watch(this, () => [this.session]);
+    this.addEventListener('language-chosen', (e) => (this.lang = (e as CustomEvent<string>).detail));
   }
 
   override connectedCallback(): void {
@@ -113,13 +116,14 @@ export class CarelineCall extends LitElement {
 
   override render() {
     const { i18n, session } = this;
+    if (!this.spoken) return nothing;
     if (this.obstacle === 'no-webrtc') return this.unsupported();
     const ending = this.endingNow();
     if (ending) return this.over(ending);
     const facts = readToken(this.token);
     switch (session.phase) {
       case 'connecting':
-        return html`<main class="alone">
+        return html`<main class="alone" lang=${i18n.lang}>
           <cl-notice-page
             announce
             .icon=${LoaderCircle}
@@ -131,6 +135,7 @@ export class CarelineCall extends LitElement {
         </main>`;
       case 'connected':
         return html`<cl-call-view
+          lang=${i18n.lang}
           exportparts="call, header, connection, stage, tile, screen, label, video, notice, controls, control, microphone, camera, chat, leave, panel, log, message, composer, person"
           .i18n=${i18n}
           .session=${session}
@@ -138,7 +143,7 @@ export class CarelineCall extends LitElement {
           room=${facts?.room ?? ''}
         ></cl-call-view>`;
       default:
-        return html`<main>
+        return html`<main lang=${i18n.lang}>
           <cl-prejoin
             exportparts="prejoin, preview, problem, level"
             .i18n=${i18n}
@@ -155,7 +160,7 @@ export class CarelineCall extends LitElement {
 
   private unsupported() {
     const { i18n } = this;
-    return html`<main class="alone">
+    return html`<main class="alone" lang=${i18n.lang}>
       <cl-notice-page
         .icon=${CircleAlert}
         heading=${i18n.t('obstacle.no-webrtc.title')}
@@ -178,7 +183,7 @@ export class CarelineCall extends LitElement {
 
   private over(ending: EndingKind) {
     const { i18n } = this;
-    return html`<main class="alone">
+    return html`<main class="alone" lang=${i18n.lang}>
       <cl-notice-page
         ?announce=${this.session.phase === 'ended'}
         data-ending=${ending}
@@ -227,6 +232,7 @@ export class CarelineCall extends LitElement {
   private async speak(): Promise<void> {
     this.i18n = await loadLanguage(this.language || document.documentElement.lang || 'en', this.strings);
     this.dir = this.i18n.dir;
+    this.spoken = true;
   }
 
   private async copy(): Promise<void> {

@@ -74,6 +74,10 @@ export class ClControls extends LitElement {
         font-size: var(--_small);
         line-height: 1.2;
       }
+      .bar .word {
+        max-inline-size: 100%;
+        overflow-wrap: anywhere;
+      }
       .bar button.off {
         border-color: var(--_danger);
         background: var(--_danger-surface);
@@ -284,7 +288,7 @@ export class ClControls extends LitElement {
       @click=${control.run}
     >
       <cl-icon .icon=${control.icon}></cl-icon><span class="word">${control.label}</span>
-      ${control.badge ? html`<span class="badge" aria-hidden="true">${control.badge}</span>` : nothing}
+      ${control.badge ? html`<span class="badge" aria-hidden="true">${this.i18n.number(control.badge)}</span>` : nothing}
     </button>`;
   }
 

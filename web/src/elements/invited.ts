@@ -4,6 +4,7 @@ import { CircleAlert, Hourglass } from 'lucide';
 import type { I18n } from '../core/i18n';
 import type { Entry, Place } from '../core/invite';
 import { enter } from '../core/invite';
+import './language-select';
 import './notice-page';
 import { base, buttons, fields, tokens } from './styles';
 
@@ -61,12 +62,12 @@ export class ClInvited extends LitElement {
   override render() {
     const { i18n, entry } = this;
     if (entry?.state === 'waiting') {
-      return html`<main>
+      return html`<main lang=${i18n.lang}>
         <cl-notice-page announce .icon=${Hourglass} heading=${i18n.t('invited.waiting.title')} body=${i18n.t('invited.waiting.body')}></cl-notice-page>
       </main>`;
     }
     if (entry?.state === 'refused') {
-      return html`<main>
+      return html`<main lang=${i18n.lang}>
         <cl-notice-page
           announce
           .icon=${CircleAlert}
@@ -79,8 +80,9 @@ export class ClInvited extends LitElement {
         </cl-notice-page>
       </main>`;
     }
-    return html`<main>
+    return html`<main lang=${i18n.lang}>
       <form @submit=${(e: Event) => void this.begin(e)}>
+        <cl-language-select .i18n=${i18n}></cl-language-select>
         <h1>${i18n.t('invited.title')}</h1>
         <div>
           <label for="name">${i18n.t('invited.name')}</label>

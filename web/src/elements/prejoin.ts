@@ -8,6 +8,7 @@ import './background';
 import './device-select';
 import type { DeviceChosen } from './device-select';
 import './icon';
+import './language-select';
 import './level-bar';
 import { base, buttons } from './styles';
 import { Watch } from './watch';
@@ -31,6 +32,16 @@ export class ClPrejoin extends LitElement {
         max-inline-size: 60rem;
         margin-inline: auto;
         padding: 20px 16px 32px;
+      }
+      header {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        justify-content: space-between;
+        gap: 4px 16px;
+      }
+      header p {
+        flex: 1 1 100%;
       }
       .picture {
         position: relative;
@@ -159,6 +170,7 @@ export class ClPrejoin extends LitElement {
     return html`<div class="page" part="prejoin">
       <header>
         <h1>${i18n.t('prejoin.title')}</h1>
+        <cl-language-select .i18n=${i18n}></cl-language-select>
         ${this.name ? html`<p class="quiet"><bdi>${i18n.t('prejoin.as', { name: this.name })}</bdi></p>` : nothing}
       </header>
       <div>

@@ -219,7 +219,7 @@ export class ClTile extends LitElement {
         : i18n.t('tile.screenOf', { name: person.name })
       : shownName;
     return html`
-      ${track && !this.screen && this.playing
+      ${picture?.pause ?? (track && !this.screen && this.playing)
         ? nothing
         : html`<div class="stand-in" part="stand-in" aria-hidden="true"><span>${initials(person.name)}</span></div>`}
       ${track

@@ -7,6 +7,7 @@ import type { Place } from '../core/invite';
 import { readInvite } from '../core/invite';
 import type { Invitation } from '../core/token';
 import { readFragment, writeFragment } from '../core/token';
+import { keepLanguage, pageLanguage, speak } from './language';
 
 const storedInvitation = 'careline.invitation';
 const storedPlace = 'careline.place';
@@ -37,12 +38,19 @@ function guest(): Place | undefined {
 }
 
 /** Lets a guest wait at the door until there is a token. */
-async function receive(call: CarelineCall, place: Place, language: string): Promise<void> {
+async function receive(call: CarelineCall, place: Place): Promise<void> {
   document.querySelector('cl-invited')?.remove();
   keep(storedPlace, place);
   const door: ClInvited = document.createElement('cl-invited');
-  door.i18n = await loadLanguage(language || document.documentElement.lang);
+  door.i18n = await loadLanguage(pageLanguage());
   door.dir = door.i18n.dir;
+  door.addEventListener('language-chosen', (event) => {
+    call.lang = (event as CustomEvent<string>).detail;
+    void loadLanguage(call.lang).then((i18n) => {
+      door.i18n = i18n;
+      door.dir = i18n.dir;
+    });
+  });
   door.place = place;
   door.addEventListener('kept', () => {
     keep(storedPlace, place);
@@ -63,16 +71,15 @@ function begin(): void {
   const given = readFragment(location.hash);
   const place = guest();
   const query = new URLSearchParams(location.search);
-  const language = query.get('lang') ?? '';
   if (given) keep(storedInvitation, given);
   const current = given ?? (kept(storedInvitation) as Invitation | undefined);
   if (location.hash) history.replaceState(null, '', location.pathname + location.search);
   if (!call) return;
   call.options = { dualPeerConnection: query.get('pc') === 'dual' };
-  if (language) call.lang = language;
+  call.lang = pageLanguage();
   if (place) {
     call.link = new URL(`${location.pathname}${location.search}#invite=${place.code}`, location.origin).href;
-    void receive(call, place, language);
+    void receive(call, place);
     return;
   }
   if (!current) return;
@@ -82,6 +89,12 @@ function begin(): void {
   call.name = current.name;
   call.token = current.token;
 }
+
+document.addEventListener('language-chosen', ({ detail }) => {
+  keepLanguage(detail);
+  void speak(detail, 'page.call');
+});
+void speak(pageLanguage(), 'page.call');
 
 // A second link pasted into the same tab changes only the fragment.
 addEventListener('hashchange', () => {

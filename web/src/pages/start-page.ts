@@ -1,11 +1,14 @@
 import { LitElement, css, html, nothing } from 'lit';
-import { customElement, property, state } from 'lit/decorators.js';
+import { customElement, state } from 'lit/decorators.js';
 import { Copy, CopyCheck, ExternalLink } from 'lucide';
 import type { CallKind, CallLink, NewCall } from '../core/api';
 import { makeCall } from '../core/api';
-import { I18n } from '../core/i18n';
+import type { I18n } from '../core/i18n';
+import { loadLanguage } from '../core/i18n';
 import '../elements/icon';
+import '../elements/language-select';
 import { base, buttons, fields } from '../elements/styles';
+import { keepLanguage, pageLanguage, speak } from './language';
 
 /** The development server's front door: makes a call and shows its links. */
 @customElement('cl-start-page')
@@ -89,24 +92,38 @@ export class ClStartPage extends LitElement {
     `,
   ];
 
-  @property({ attribute: false }) i18n = new I18n(document.documentElement.lang);
+  /** Undefined until the language is loaded. */
+  @state() private i18n: I18n | undefined;
   @state() private making = false;
   @state() private failed = false;
   @state() private made: NewCall | undefined;
   @state() private copied = '';
   @state() private kind: CallKind = 'direct';
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.speak(pageLanguage());
+  }
+
   override render() {
     const { i18n } = this;
+    if (!i18n) return nothing;
     return html`<main>
       <header>
+        <cl-language-select
+          .i18n=${i18n}
+          @language-chosen=${(e: CustomEvent<string>) => {
+            keepLanguage(e.detail);
+            void this.speak(e.detail);
+          }}
+        ></cl-language-select>
         <h1>${i18n.t('start.title')}</h1>
         <p>${i18n.t('start.intro')}</p>
       </header>
       <form @submit=${(e: Event) => void this.make(e)}>
         <fieldset>
           <legend class="unseen">${i18n.t('start.kind')}</legend>
-          ${(['direct', 'conference', 'broadcast'] as const).map((kind) => this.choice(kind))}
+          ${(['direct', 'conference', 'broadcast'] as const).map((kind) => this.choice(i18n, kind))}
         </fieldset>
         <div>
           <label for="title">${i18n.t('start.name')}</label>
@@ -123,31 +140,28 @@ export class ClStartPage extends LitElement {
         </button>
         <p class="problem" role="alert" ?hidden=${!this.failed}>${this.failed ? i18n.t('start.failed') : nothing}</p>
       </form>
-      ${this.made ? this.links(this.made) : nothing}
+      ${this.made ? this.links(i18n, this.made) : nothing}
     </main>`;
   }
 
-  private choice(kind: CallKind) {
-    const { i18n } = this;
+  private choice(i18n: I18n, kind: CallKind) {
     return html`<label class="choice">
       <input type="radio" name="kind" value=${kind} .checked=${this.kind === kind} @change=${() => (this.kind = kind)} />
       <span><b>${i18n.t(`start.kind.${kind}`)}</b><small>${i18n.t(`start.kind.${kind}.about`)}</small></span>
     </label>`;
   }
 
-  private links(call: NewCall) {
-    const { i18n } = this;
+  private links(i18n: I18n, call: NewCall) {
     return html`<section class="made" aria-labelledby="made">
       <h2 id="made" tabindex="-1">${i18n.t('start.made')}</h2>
       <p class="quiet">${i18n.t('start.secret')}</p>
       <ul>
-        ${call.links.map((link, at) => this.link(link, at))}
+        ${call.links.map((link, at) => this.link(i18n, link, at))}
       </ul>
     </section>`;
   }
 
-  private link(link: CallLink, at: number) {
-    const { i18n } = this;
+  private link(i18n: I18n, link: CallLink, at: number) {
     const whole = new URL(link.url, location.href).href;
     const id = `link-${String(at)}`;
     const copied = this.copied === id;
@@ -168,6 +182,12 @@ export class ClStartPage extends LitElement {
         </a>
       </div>
     </li>`;
+  }
+
+  private async speak(lang: string): Promise<void> {
+    this.i18n = await loadLanguage(lang);
+    this.dir = this.i18n.dir;
+    await speak(lang, 'page.start');
   }
 
   private async make(event: Event): Promise<void> {
