@@ -65,14 +65,41 @@ test('a full room says so and can be tried again', async ({ people }) => {
   }
 });
 
-test('a server that stops tells the page, and a later try says it cannot be reached', async ({ people }) => {
-  people.expectTrouble(/ERR_CONNECTION_REFUSED|WebSocket|Failed to fetch|data ?channel/i);
+test('a call goes on after a restart of the server', async ({ people }) => {
+  people.expectTrouble(/ERR_CONNECTION_REFUSED|WebSocket|Failed to fetch|data ?channel|reconnect/i);
+  const server = await startServer();
+  const { links } = await server.call();
+  const one = await people.person();
+  const two = await people.person();
+  await join(one, links[0].url);
+  await join(two, links[1].url);
+  await expect(one.getByText('2 people')).toBeVisible();
+  expect(await server.stop()).toBe(0);
+  await expect(one.getByText('The connection broke. Reconnecting…')).toBeVisible();
+  const again = await startServer({}, server.url);
+  try {
+    for (const page of [one, two]) {
+      await expect(page.getByText('The connection broke. Reconnecting…')).toBeHidden({ timeout: 30_000 });
+      await expect(page.getByText('2 people')).toBeVisible({ timeout: 30_000 });
+    }
+    for (const page of [one, two]) {
+      await press(page, 'Leave');
+      await expect(page.getByRole('heading', { name: 'You have left the call' })).toBeVisible();
+    }
+  } finally {
+    await again.stop();
+  }
+});
+
+test('a server that stays away ends the call, and a later try says it cannot be reached', async ({ people }) => {
+  test.setTimeout(150_000);
+  people.expectTrouble(/ERR_CONNECTION_REFUSED|WebSocket|Failed to fetch|data ?channel|reconnect/i);
   const server = await startServer();
   const { links } = await server.call();
   const page = await people.person();
   await join(page, links[0].url);
   expect(await server.stop()).toBe(0);
-  await expect(page.getByRole('heading', { name: 'The call service is restarting' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'The connection was lost' })).toBeVisible({ timeout: 90_000 });
   await page.getByRole('button', { name: 'Join again' }).click();
   await page.getByRole('button', { name: /^Join/ }).first().click();
   await expect(page.getByRole('heading', { name: 'The call service cannot be reached' })).toBeVisible({ timeout: 40_000 });

@@ -48,10 +48,11 @@ export interface Server {
   stop(): Promise<number | null>;
 }
 
-/** Starts `bin/careline` with further environment; throws with its output when it does not come up. */
-export async function startServer(environment: Record<string, string> = {}): Promise<Server> {
+/** Starts `bin/careline` with further environment, on the port of another server's URL if one is given; throws with its output when it does
+ * not come up. */
+export async function startServer(environment: Record<string, string> = {}, at?: string): Promise<Server> {
   if (!existsSync(binary)) throw new Error(`${binary} does not exist: run "make build" first`);
-  const port = await freeTCP();
+  const port = at ? Number(new URL(at).port) : await freeTCP();
   const mediaPort = await freeUDP();
   const child = spawn(binary, ['serve', '--dev'], {
     env: {
