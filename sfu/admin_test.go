@@ -83,6 +83,17 @@ func TestCreateListAndDeleteRooms(t *testing.T) {
 	}
 }
 
+// TestTrackIsToldAfterItsPublisher has one who publishes before the media is connected.
+func TestTrackIsToldAfterItsPublisher(t *testing.T) {
+	inBothModes(t, func(t *testing.T, single bool) {
+		o := &observed{}
+		s := startServer(t, func(c *Config) { c.Observers = []Observer{o} })
+		join(t, s, "ann", clientOptions{single: single}).publish(webrtc.MimeTypeOpus, sourceOptions{})
+		want := []EventKind{EventRoomStarted, EventParticipantJoined, EventTrackPublished}
+		eventually(t, "the track to be told", func() bool { return slices.Equal(o.kinds(), want) })
+	})
+}
+
 // TestEventsOfACall is the order in which the outside hears of a call.
 func TestEventsOfACall(t *testing.T) {
 	o := &observed{}

@@ -224,7 +224,7 @@ func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionSta
 			p.active.Store(true)
 			p.joinTimer.Stop()
 			p.setState(livekit.ParticipantInfo_ACTIVE)
-			p.room.tell(EventParticipantJoined, p, p.info, nil)
+			p.tellJoined()
 			p.log.Info("participant connected", "sdk", p.request.Client.Sdk.String(), "single", p.request.SinglePC)
 		}
 		p.startBound()

@@ -490,12 +490,12 @@ func (p *Participant) finish() {
 	}
 	p.children.Wait()
 	p.log.Info("participant left", "reason", p.leave.Reason.String(), "replaced", !inside)
-	for _, t := range tracks {
-		p.room.tell(EventTrackUnpublished, p, info, t)
-	}
-	kind := EventParticipantLeft
-	if !p.connected {
-		kind = EventConnectionAborted
+	kind := EventConnectionAborted
+	if p.connected {
+		kind = EventParticipantLeft
+		for _, t := range tracks {
+			p.room.tell(EventTrackUnpublished, p, info, t)
+		}
 	}
 	p.room.tell(kind, p, info, nil)
 	p.room.depart()

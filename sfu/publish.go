@@ -315,10 +315,23 @@ func (p *Participant) changeTracks(added, removed []*Publication) {
 	}, added, removed)
 	for _, pub := range removed {
 		p.log.Info("track unpublished", "track", pub.sid)
+	}
+	if !p.connected {
+		return // observers hear of tracks after they hear that the participant joined
+	}
+	for _, pub := range removed {
 		p.room.tell(EventTrackUnpublished, p, p.info, clone(pub.info))
 	}
 	for _, pub := range added {
 		p.room.tell(EventTrackPublished, p, p.info, clone(pub.info))
+	}
+}
+
+// tellJoined reports the participant to the observers, and the tracks that it published while its media connected.
+func (p *Participant) tellJoined() {
+	p.room.tell(EventParticipantJoined, p, p.info, nil)
+	for _, t := range p.trackInfos() {
+		p.room.tell(EventTrackPublished, p, p.info, t)
 	}
 }
 

@@ -32,6 +32,7 @@ type client struct {
 	wake       chan struct{}
 	quit       chan struct{}
 	closeOnce  sync.Once
+	starting   sync.Mutex // nothing starts while the client closes
 
 	transportNumber atomic.Uint32 // of the newest packet that it sent
 
@@ -363,7 +364,9 @@ func (c *client) negotiateWith(o *webrtc.OfferOptions) {
 // close drops the connections without a word, as a crash would, and waits for everything that the client started.
 func (c *client) close() {
 	c.closeOnce.Do(func() {
+		c.starting.Lock()
 		close(c.quit)
+		c.starting.Unlock()
 		_ = c.publisher.GracefulClose()
 		_ = c.subscriber.GracefulClose()
 		for _, mux := range c.muxes {
@@ -371,6 +374,17 @@ func (c *client) close() {
 		}
 		c.running.Wait()
 	})
+}
+
+// start runs f on a goroutine that close waits for, unless the client is closed.
+func (c *client) start(f func()) {
+	c.starting.Lock()
+	defer c.starting.Unlock()
+	select {
+	case <-c.quit:
+	default:
+		c.running.Go(f)
+	}
 }
 
 // leave ends the session as a client should and waits until the server has let go of it.

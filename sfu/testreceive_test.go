@@ -141,7 +141,7 @@ func (c *client) serveChannel(channel *webrtc.DataChannel) {
 		if err != nil {
 			return
 		}
-		c.running.Go(func() {
+		c.start(func() {
 			buf := make([]byte, 1<<17)
 			for {
 				n, err := stream.Read(buf)
