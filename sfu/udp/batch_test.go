@@ -182,7 +182,7 @@ func TestClosedPeerDoesNotStopTheOthers(t *testing.T) {
 			}
 		}
 		// The port still hears its other peers.
-		if _, err := conn.WriteTo([]byte{0, 1}, peers[0].LocalAddr()); err != nil {
+		if _, err := conn.WriteTo(stunMessage(stunSuccess, 1), peers[0].LocalAddr()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := peers[0].WriteTo(packetOf(9, 99), p.sockets[0].local); err != nil {

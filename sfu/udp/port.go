@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pion/ice/v4"
@@ -18,6 +19,9 @@ type Options struct {
 	IncludeLoopback bool                   // announce loopback addresses too
 	InterfaceFilter func(name string) bool // nil keeps every interface
 	IPFilter        func(ip net.IP) bool   // nil keeps every address
+
+	Consent time.Duration // how long a valid check lasts; 0: DefaultConsent
+	Now     func() int64  // ns of a clock that is never set; nil: the machine's
 }
 
 // Port is one UDP port, as one or several sockets (IPv4, IPv6), with pion's ICE mux over it.
@@ -30,6 +34,12 @@ type Port struct {
 
 	addresses addressCache
 
+	consent time.Duration // immutable
+	now     func() int64  // immutable
+	owners  owners
+
+	unchecked, withoutConsent, foreignChecks atomic.Uint64
+
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -40,7 +50,14 @@ func NewPort(conns []*net.UDPConn, logger *slog.Logger, options Options) (*Port,
 	if len(conns) == 0 {
 		return nil, errors.New("UDP port without a socket")
 	}
-	p := &Port{options: options}
+	p := &Port{options: options, consent: options.Consent, now: options.Now}
+	if p.consent == 0 {
+		p.consent = DefaultConsent
+	}
+	if p.now == nil {
+		begin := time.Now()
+		p.now = func() int64 { return int64(time.Since(begin)) }
+	}
 	for _, conn := range conns {
 		s, err := newSocket(conn, logger)
 		if err != nil {
@@ -63,7 +80,7 @@ func NewPort(conns []*net.UDPConn, logger *slog.Logger, options Options) (*Port,
 // only the goroutine that owns batch may do; STUN, DTLS and RTCP are sent at once from any goroutine.
 // With a nil batch RTP is sent at once too. Closing the view leaves the port open.
 func (p *Port) Mux(batch *Batch) ice.UDPMux {
-	return &view{port: p, batch: batch}
+	return &view{port: p, batch: batch, gate: newGate(p)}
 }
 
 // Close ends pion's readers, closes the connections handed out and the sockets.

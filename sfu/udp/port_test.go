@@ -201,8 +201,8 @@ func TestReceivedGoesToTheUserFragment(t *testing.T) {
 			p := openPort(t, Options{}, address)
 			peer := listen(t, address)
 			conn := connect(t, p, NewBatch(), "u", 0)
-			// Writing to the peer tells the mux whose its datagrams are.
-			if _, err := conn.WriteToAddrPort([]byte{0, 1}, addrPort(peer)); err != nil {
+			// Answering the peer's check tells the mux whose its datagrams are.
+			if _, err := conn.WriteToAddrPort(stunMessage(stunSuccess, 1), addrPort(peer)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := peer.WriteToUDPAddrPort(packetOf(3, 300), p.sockets[0].local.AddrPort()); err != nil {

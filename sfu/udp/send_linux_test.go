@@ -276,7 +276,7 @@ func TestReaderSurvivesErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	conn := connect(t, p, nil, "u", 0)
-	if _, err := conn.WriteToAddrPort([]byte{0, 1}, addrPort(peer)); err != nil {
+	if _, err := conn.WriteToAddrPort(stunMessage(stunSuccess, 1), addrPort(peer)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := conn.WriteTo([]byte{0, 1}, gone.LocalAddr()); err != nil {

@@ -19,6 +19,10 @@ type Stats struct {
 	Received      uint64 // datagrams
 	ReceivedBytes uint64 // UDP payload of Received
 	ReadErrors    uint64 // reads that failed while the socket was open
+
+	Unchecked      uint64 // datagrams dropped: from an address without a valid check
+	WithoutConsent uint64 // datagrams not sent: the address was not checked for too long
+	ForeignChecks  uint64 // own checks not sent: the address belongs to another connection
 }
 
 type counters struct {
@@ -30,7 +34,7 @@ type counters struct {
 
 // Stats sums the counters of the port's sockets.
 func (p *Port) Stats() Stats {
-	var sum Stats
+	sum := Stats{Unchecked: p.unchecked.Load(), WithoutConsent: p.withoutConsent.Load(), ForeignChecks: p.foreignChecks.Load()}
 	for _, s := range p.sockets {
 		c := &s.counters
 		sum.Datagrams += c.datagrams.Load()

@@ -14,7 +14,8 @@ import (
 type view struct {
 	// immutable
 	port  *Port
-	batch *Batch
+	batch *Batch // nil: RTP is sent at once
+	gate  *gate
 }
 
 var _ ice.UDPMux = (*view)(nil)
@@ -38,10 +39,7 @@ func (v *view) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
 		_ = conn.Close()
 		return nil, fmt.Errorf("get ICE connection at %v: %T cannot write to a netip.AddrPort", addr, conn)
 	}
-	if v.batch == nil {
-		return conn, nil
-	}
-	return &viewConn{addrPortConn: shared, socket: v.port.sockets[i], batch: v.batch}, nil
+	return &viewConn{addrPortConn: shared, socket: v.port.sockets[i], batch: v.batch, gate: v.gate}, nil
 }
 
 // RemoveConnByUfrag forgets the connections of an ICE user fragment.
@@ -63,7 +61,7 @@ type addrPortConn interface {
 	ice.AddrPortReaderWriter
 }
 
-// viewConn puts RTP into the batch and passes on everything else. pion asks a connection for
+// viewConn puts RTP into the batch and passes on everything else, as far as the gate lets it. pion asks a connection for
 // ice.AddrPortReaderWriter, which it has, and for an unexported way to abort a blocked write, which it
 // has not and does not need: no write of a socket blocks, and aborting would set a deadline on the
 // socket that all PeerConnections share.
@@ -72,17 +70,27 @@ type viewConn struct {
 	// immutable
 	socket *socket
 	batch  *Batch
+	gate   *gate
 
 	closed atomic.Bool
 }
 
-// WriteToAddrPort batches or sends one datagram. Errors: io.ErrClosedPipe after Close.
+// WriteToAddrPort batches or sends one datagram. What the gate keeps back counts as sent. Errors: io.ErrClosedPipe after Close.
 func (c *viewConn) WriteToAddrPort(packet []byte, to netip.AddrPort) (int, error) {
 	if !isRTP(packet) {
+		if !c.gate.sends(packet, to) {
+			return len(packet), nil
+		}
 		return c.addrPortConn.WriteToAddrPort(packet, to)
 	}
 	if c.closed.Load() {
 		return 0, io.ErrClosedPipe
+	}
+	if !c.gate.sendsRTP(to) {
+		return len(packet), nil
+	}
+	if c.batch == nil {
+		return c.addrPortConn.WriteToAddrPort(packet, to)
 	}
 	return c.batch.add(c.socket, to, packet)
 }
@@ -90,10 +98,29 @@ func (c *viewConn) WriteToAddrPort(packet []byte, to netip.AddrPort) (int, error
 // WriteTo is WriteToAddrPort for callers with a net.Addr.
 func (c *viewConn) WriteTo(packet []byte, to net.Addr) (int, error) {
 	addr, ok := to.(*net.UDPAddr)
-	if !ok || !isRTP(packet) {
+	if !ok {
 		return c.addrPortConn.WriteTo(packet, to)
 	}
 	return c.WriteToAddrPort(packet, addr.AddrPort())
+}
+
+// ReadFromAddrPort returns the next datagram that the gate lets in.
+func (c *viewConn) ReadFromAddrPort(buf []byte) (int, netip.AddrPort, error) {
+	for {
+		n, from, err := c.addrPortConn.ReadFromAddrPort(buf)
+		if err != nil || c.gate.receives(buf[:n], from) {
+			return n, from, err
+		}
+	}
+}
+
+// ReadFrom is ReadFromAddrPort for callers that want a net.Addr.
+func (c *viewConn) ReadFrom(buf []byte) (int, net.Addr, error) {
+	n, from, err := c.ReadFromAddrPort(buf)
+	if err != nil {
+		return n, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), nil
 }
 
 // Close releases the connection. What it put into the batch is still sent.
