@@ -33,6 +33,7 @@ var meanings = map[string]string{
 	"store_withdrawn_total":           "Operations whose caller was gone before they began.",
 	"store_waiting":                   "Operations that wait now.",
 	"store_commit_microseconds_total": "Time that the transactions took together, their operations included.",
+	"store_damaged":                   "Records and headers with a wrong checksum when the store was opened.",
 	"store_file_bytes":                "Size of the store's file.",
 
 	"udp_datagrams_total":         "Datagrams sent on the media port.",

@@ -47,7 +47,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "media", read: func() any { return s.rooms.Stats() }},
 			{prefix: "udp", read: func() any { return s.rooms.SocketStats() }},
 			{prefix: "signal", read: func() any { return s.signal.Stats() }, levels: map[string]bool{"Sessions": true, "AgentWorkers": true, "AgentJobs": true}},
-			{prefix: "store", read: func() any { return s.storage.db.Stats() }, levels: map[string]bool{"Waiting": true, "FileBytes": true}},
+			{prefix: "store", read: func() any { return s.storage.db.Stats() }, levels: map[string]bool{"Waiting": true, "FileBytes": true, "Damaged": true}},
 			{prefix: "turn", read: func() any { return s.TURN() }, levels: map[string]bool{"Allocations": true, "Connections": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.Stats() }, levels: map[string]bool{"Waiting": true}},
 		},

@@ -24,8 +24,9 @@ const (
 
 // boltEngine keeps each space in a bucket of one bbolt file.
 type boltEngine struct {
-	db   *bbolt.DB
-	path string
+	db    *bbolt.DB
+	path  string
+	found *inspection // nil for a new file
 }
 
 // openBolt opens a file that exists, or makes an empty one with create. With sync false nothing is durable before flush.
@@ -48,15 +49,20 @@ func openBolt(path string, create, sync bool) (_ *boltEngine, err error) {
 		return os.OpenFile(name, flag&^os.O_CREATE, mode)
 	}
 	db, err := bbolt.Open(path, 0o600, options)
+	if err != nil {
+		return nil, openError(path, err)
+	}
+	return &boltEngine{db: db, path: path}, nil
+}
+
+func openError(path string, err error) error {
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
-		return nil, fmt.Errorf("%s: %w", path, ErrInUse)
+		return fmt.Errorf("%s: %w", path, ErrInUse)
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
-	case err != nil:
-		return nil, err
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
 	}
-	return &boltEngine{db, path}, nil
+	return err
 }
 
 func (e *boltEngine) begin(writable bool) (_ transaction, err error) {

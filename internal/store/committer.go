@@ -235,6 +235,7 @@ type Stats struct {
 	Withdrawn  uint64 // operations whose context ended while they waited
 	Waiting    int    // operations that wait now
 	FileBytes  int64
+	Damaged    int // records and headers with a wrong checksum when the store was opened
 
 	CommitMicroseconds uint64 // that the commits took together, their operations included
 }
@@ -248,6 +249,7 @@ func (db *DB) Stats() Stats {
 		Withdrawn:  db.counters.withdrawn.Load(),
 		Waiting:    len(db.queue),
 		FileBytes:  db.engine.size(),
+		Damaged:    db.damaged,
 
 		CommitMicroseconds: db.counters.microseconds.Load(),
 	}

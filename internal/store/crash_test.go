@@ -87,7 +87,7 @@ func TestKilled(t *testing.T) {
 	for round := range 10 {
 		kill(t, path, round, 1+rand.IntN(3000), acked)
 		db := openAt(t, path)
-		view(t, db, func(tx *Tx) error { return inspect(t, tx, acked) })
+		view(t, db, func(tx *Tx) error { return inspectNotes(t, tx, acked) })
 		must(t, db.Close())
 	}
 	t.Logf("%d rows acknowledged", len(acked))
@@ -126,7 +126,7 @@ func kill(t *testing.T, path string, round, after int, acked map[noteKey]note) {
 	}
 }
 
-func inspect(t *testing.T, tx *Tx, acked map[noteKey]note) error {
+func inspectNotes(t *testing.T, tx *Tx, acked map[noteKey]note) error {
 	for k, want := range acked {
 		got, err := notes.Get(tx, k)
 		if err != nil || got != want {

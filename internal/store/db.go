@@ -31,6 +31,7 @@ type DB struct {
 	path     string
 	log      *slog.Logger
 	clock    clock.Clock
+	damaged  int // records and headers, when it was opened
 	queue    chan *operation
 	ended    chan struct{} // closed when nothing is written any more
 	stopping chan struct{}
@@ -69,6 +70,9 @@ func Open(opts Options) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), e.close())
 	}
+	if e.found != nil {
+		db.report(e.found)
+	}
 	return db, nil
 }
 
@@ -98,7 +102,7 @@ func openFile(path string) (*boltEngine, error) {
 	case err == nil && info.Size() == 0:
 		return nil, fmt.Errorf("%w: %s is empty", ErrDamaged, path)
 	case err == nil:
-		return openBolt(path, false, true)
+		return openInspected(path)
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
@@ -116,6 +120,31 @@ func openFile(path string) (*boltEngine, error) {
 		return nil, err
 	}
 	return openBolt(path, false, true)
+}
+
+func openInspected(path string) (*boltEngine, error) {
+	found, err := inspect(path)
+	if err != nil {
+		return nil, err
+	}
+	e, err := openBolt(path, false, true)
+	if err != nil {
+		return nil, err
+	}
+	e.found = found
+	return e, nil
+}
+
+// report tells what is wrong with a file that can be used all the same.
+func (db *DB) report(found *inspection) {
+	db.damaged = found.damaged
+	if found.tornHeader {
+		db.damaged++
+		db.log.Error("one of the store's two headers is damaged: if the machine did not lose power at the end of the last run, the last write may be lost", "path", db.path)
+	}
+	for _, err := range found.records {
+		db.log.Error("the store has a damaged record", "path", db.path, "error", err)
+	}
 }
 
 // View calls fn with the committed state, which does not change meanwhile, on the caller's goroutine. Pages that it can see are not used

@@ -42,7 +42,7 @@ func begin(t *testing.T, e engine, writable bool) transaction {
 	return tx
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

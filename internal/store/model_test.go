@@ -68,6 +68,11 @@ func TestAgainstModel(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			if db != nil {
+				if found, err := inspect(path); err != nil || found.tornHeader || found.damaged > 0 {
+					t.Fatalf("inspection: %+v, %v", found, err)
+				}
+			}
 			e, err := openBolt(path, db == nil, false) // not durable: it is the logic that is looked at
 			if err != nil {
 				t.Fatal(err)
