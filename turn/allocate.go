@@ -32,12 +32,10 @@ func (s *Server) unfit(a *allocation, m *message) int {
 	switch {
 	case a != nil:
 		return codeAllocationMismatch
-	case !m.hasTransport, m.reservation && (m.evenPort || m.hasFamily):
+	case !m.hasTransport, m.reservation != nil && (m.evenPort || m.hasFamily):
 		return codeBadRequest
 	case m.transport != transportUDP:
 		return codeTransportUnsupported
-	case m.evenPort, m.reservation: // pairs of ports are of no use to ICE
-		return codeInsufficientCapacity
 	case !s.family(m).IsValid():
 		return codeFamilyNotSupported
 	}
@@ -66,11 +64,10 @@ func (s *Server) open(c client, m *message, key []byte, session string) (*alloca
 	if !s.reserve(session, source) {
 		return nil, codeQuotaReached
 	}
-	addr := s.family(m)
-	conn, err := listenRelay(addr)
+	conn, addr, token, err := s.openSocket(m, s.family(m), session)
 	if err != nil {
 		s.unreserve(session, source)
-		s.log.Warn("a relay socket could not be opened", "error", err)
+		s.log.Debug("no relay socket for a client", "error", err)
 		return nil, codeInsufficientCapacity
 	}
 	life := lifeOf(m)
@@ -88,11 +85,14 @@ func (s *Server) open(c client, m *message, key []byte, session string) (*alloca
 		down:     newBucket(s.cfg.Limits.Bandwidth, now),
 	}
 	a.bindings.Store(new(bindings))
-	a.success = answerTo(m, classSuccess).
+	success := answerTo(m, classSuccess).
 		address(attrXORRelayedAddress, a.relayed).
 		address(attrXORMappedAddress, c.address()).
-		number(attrLifetime, uint32(life/time.Second)).
-		signed(key)
+		number(attrLifetime, uint32(life/time.Second))
+	if token != nil {
+		success.attribute(attrReservationToken, token)
+	}
+	a.success = success.signed(key)
 	if !s.add(a) {
 		s.unreserve(session, source)
 		_ = conn.Close()
@@ -101,14 +101,14 @@ func (s *Server) open(c client, m *message, key []byte, session string) (*alloca
 	return a, 0
 }
 
-// listenRelay opens the socket of an allocation on a port that the system
-// chooses at random.
-func listenRelay(addr netip.Addr) (*net.UDPConn, error) {
+// listenRelay opens the socket of an allocation; port 0 lets the system choose
+// one at random.
+func listenRelay(addr netip.Addr, port int) (*net.UDPConn, error) {
 	network := "udp6"
 	if addr.Is4() {
 		network = "udp4"
 	}
-	conn, err := net.ListenUDP(network, nil)
+	conn, err := net.ListenUDP(network, &net.UDPAddr{Port: port})
 	if err != nil {
 		return nil, fmt.Errorf("open relay socket: %w", err)
 	}

@@ -8,7 +8,8 @@ import (
 const (
 	channelHeader = 4
 	firstChannel  = 0x4000
-	lastChannel   = 0x4FFF // RFC 8656 section 12; RFC 5766 allowed more
+	lastChannel   = 0x4FFF // RFC 8656 section 12
+	lastOld       = 0x7FFF // RFC 5766 section 11
 
 	// headroom is left in front of what a peer sent, for the largest frame:
 	// STUN header, an IPv6 XOR-PEER-ADDRESS, the header of DATA.
@@ -17,14 +18,15 @@ const (
 )
 
 // channelData takes a ChannelData message apart. Over UDP it may be padded;
-// what is missing makes it invalid.
+// what is missing makes it invalid. Which channels exist is known from who
+// bound them.
 func channelData(b []byte) (channel uint16, data []byte, ok bool) {
 	if len(b) < channelHeader {
 		return 0, nil, false
 	}
 	channel = binary.BigEndian.Uint16(b)
 	n := int(binary.BigEndian.Uint16(b[2:]))
-	if channel < firstChannel || channel > lastChannel || n > len(b)-channelHeader {
+	if channel < firstChannel || channel > lastOld || n > len(b)-channelHeader {
 		return 0, nil, false
 	}
 	return channel, b[channelHeader : channelHeader+n], true

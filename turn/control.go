@@ -208,7 +208,11 @@ func (s *Server) createPermission(c client, a *allocation, m *message, key []byt
 
 func (s *Server) channelBind(c client, a *allocation, m *message, key []byte) {
 	code := 0
-	if !m.hasChannel || m.channel < firstChannel || m.channel > lastChannel || m.peerCount != 1 {
+	last := uint16(lastChannel)
+	if s.cfg.OldChannels {
+		last = lastOld
+	}
+	if !m.hasChannel || m.channel < firstChannel || m.channel > last || m.peerCount != 1 {
 		code = codeBadRequest
 	} else if peer := m.peers[0]; !a.takes(peer) {
 		code = codePeerFamilyMismatch

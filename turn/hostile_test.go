@@ -227,7 +227,7 @@ func FuzzChannelData(f *testing.F) {
 		if !ok {
 			return
 		}
-		if channel < firstChannel || channel > lastChannel || !bytes.Equal(b[channelHeader:channelHeader+len(data)], data) {
+		if channel < firstChannel || channel > lastOld || !bytes.Equal(b[channelHeader:channelHeader+len(data)], data) {
 			t.Fatalf("channel %x, data %x", channel, data)
 		}
 		if len(data) > relayBuffer {

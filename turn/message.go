@@ -74,8 +74,9 @@ type message struct {
 	integrity                    int // where the attribute starts in raw, 0 when there is none
 	hasData                      bool
 	fingerprint                  bool
-	malformed                    bool // an attribute has a size or value that it cannot have
-	evenPort, reservation        bool
+	malformed                    bool   // an attribute has a size or value that it cannot have
+	evenPort, evenPortNext       bool   // an even port, and the one after it kept
+	reservation                  []byte // token of such a port, nil without
 	hasTransport, hasFamily      bool
 	hasLifetime, hasChannel      bool
 
@@ -171,9 +172,13 @@ func (m *message) attribute(kind uint16, v []byte, at int) {
 			m.family, m.hasFamily = v[0], true
 		}
 	case attrEvenPort:
-		m.evenPort = m.sized(v, 1)
+		if m.sized(v, 1) && !m.evenPort {
+			m.evenPort, m.evenPortNext = true, v[0]&0x80 != 0
+		}
 	case attrReservationToken:
-		m.reservation = m.sized(v, 8)
+		if m.sized(v, 8) {
+			first(&m.reservation, v)
+		}
 	case attrErrorCode, attrUnknownAttributes, attrXORRelayedAddress, attrXORMappedAddress:
 		// Known, and meaningless in what a client sends.
 	default:

@@ -89,8 +89,7 @@ func TestRequests(t *testing.T) {
 		{"another transport", []stun.Setter{attribute{stun.AttrRequestedTransport, []byte{132, 0, 0, 0}}}, codeTransportUnsupported},
 		{"family 3", []stun.Setter{udpTransport, family(3)}, codeFamilyNotSupported},
 		{"family 0", []stun.Setter{udpTransport, family(0)}, codeFamilyNotSupported},
-		{"even port", []stun.Setter{udpTransport, evenPort}, codeInsufficientCapacity},
-		{"reservation", []stun.Setter{udpTransport, token}, codeInsufficientCapacity},
+		{"unknown reservation", []stun.Setter{udpTransport, token}, codeInsufficientCapacity},
 		{"reservation and even port", []stun.Setter{udpTransport, token, evenPort}, codeBadRequest},
 		{"reservation and family", []stun.Setter{udpTransport, token, family(1)}, codeBadRequest},
 	} {

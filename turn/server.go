@@ -33,6 +33,7 @@ type Config struct {
 	TLS         []net.Listener // of plain connections; TLSConfig is needed
 	TLSConfig   *tls.Config
 	Limits      Limits
+	OldChannels bool // channels up to 0x7FFF as RFC 5766 had them, for clients such as coturn's
 	Logger      *slog.Logger
 	Clock       clock.Clock
 }
@@ -90,6 +91,8 @@ type Server struct {
 	byAddress   map[netip.Addr]int
 	streams     map[*stream]struct{}
 	streamsFrom map[netip.Addr]int
+
+	reservations map[[8]byte]reservation
 }
 
 // New prepares a relay. Run starts it; Close releases it if Run is not called.
@@ -111,6 +114,8 @@ func New(cfg Config) *Server {
 		byAddress:   make(map[netip.Addr]int),
 		streams:     make(map[*stream]struct{}),
 		streamsFrom: make(map[netip.Addr]int),
+
+		reservations: make(map[[8]byte]reservation),
 	}
 	s.peers.Store(cfg.Peers)
 	for _, c := range cfg.UDP {
@@ -184,6 +189,7 @@ func (s *Server) Close() {
 	for _, c := range streams {
 		_ = c.conn.Close()
 	}
+	s.release(time.Time{})
 }
 
 func (s *Server) all() []*allocation {
@@ -198,6 +204,7 @@ func (s *Server) all() []*allocation {
 
 // sweep ends what has expired and what belongs to sessions that are over.
 func (s *Server) sweep(now time.Time) {
+	s.release(now)
 	for _, a := range s.all() {
 		a.mu.Lock()
 		expired := !now.Before(a.expires)
