@@ -50,10 +50,13 @@ run: build
 
 test: build test/e2e/node_modules/.installed test/react/node_modules/.installed test/node/node_modules/.installed
 	@tools/browsers >/dev/null
+	@tools/coturn
 	@tools/check
 
 bench: build
 	go run ./bench
+	@tools/coturn
+	go run ./bench/relay
 	@$(MAKE) --no-print-directory bench-browser
 
 # What a person meets: delays, joins and gaps with livekit-client in Chromium.
