@@ -87,11 +87,11 @@ async function delays(video, ms) {
 async function settled(video) {
   let widest = 0;
   const pictures = async () => {
-    for (let steady = 0; steady < 30; ) {
+    for (let steady = 0; steady < 15; ) {
       const at = performance.now();
       await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
       widest = Math.max(widest, video.videoWidth);
-      steady = video.videoWidth === width && performance.now() - at < 100 ? steady + 1 : 0;
+      steady = video.videoWidth === width && performance.now() - at < 150 ? steady + 1 : 0;
     }
   };
   try {
