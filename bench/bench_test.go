@@ -158,7 +158,7 @@ func TestJoinOfAServerThatIsNotThere(t *testing.T) {
 	}
 	for name, join := range map[string]joiner{
 		"naive":   joinNaive("http://127.0.0.1:1"),
-		"livekit": joinLiveKit("http://127.0.0.1:1", "devkey", "secret"),
+		"livekit": joinLiveKit("http://127.0.0.1:1", "devkey", "secret", usualRoom),
 	} {
 		if v, err := watch(t.Context(), api, join, "viewer", sections{video: 1}); err == nil {
 			v.close()

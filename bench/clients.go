@@ -44,7 +44,7 @@ type clientProcess struct {
 
 // startClients starts a process and waits until all its clients are connected and, viewers, receive.
 func startClients(ctx context.Context, t target, o options, cpus cpuSplit, role string, first, n int, more ...string) (*clientProcess, error) {
-	args := append([]string{role, "-protocol", t.protocol, "-url", t.url, "-key", t.key, "-secret", t.secret,
+	args := append([]string{role, "-protocol", t.protocol, "-url", t.url, "-key", t.key, "-secret", t.secret, "-room", t.room,
 		"-browser=" + strconv.FormatBool(o.browser), "-first", strconv.Itoa(first), "-n", strconv.Itoa(n)}, more...)
 	cmd := exec.Command(self(), args...)
 	cmd.Stderr = os.Stderr
@@ -126,6 +126,7 @@ func runClients(ctx context.Context, role string, args []string) error {
 	url := flags.String("url", "", "of the server")
 	key := flags.String("key", "", "API key")
 	secret := flags.String("secret", "", "API secret")
+	room := flags.String("room", usualRoom, "room to join")
 	browser := flags.Bool("browser", false, "SRTP profiles in Chromium's order")
 	first := flags.Int("first", 0, "number of the first client")
 	n := flags.Int("n", 1, "clients")
@@ -139,7 +140,7 @@ func runClients(ctx context.Context, role string, args []string) error {
 	}
 	join := joinNaive(*url)
 	if *protocol == protocolLiveKit {
-		join = joinLiveKit(*url, *key, *secret)
+		join = joinLiveKit(*url, *key, *secret, *room)
 	}
 	api, err := clientAPI(*browser)
 	if err != nil {

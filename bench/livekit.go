@@ -19,13 +19,13 @@ import (
 )
 
 const (
-	room         = "bench"
+	usualRoom    = "bench"
 	tokenLife    = time.Hour
 	pingInterval = 5 * time.Second
 )
 
 // joinLiveKit joins over LiveKit's protocol with a single peer connection (/rtc/v1).
-func joinLiveKit(base, key, secret string) joiner {
+func joinLiveKit(base, key, secret, room string) joiner {
 	return func(ctx context.Context, pc *webrtc.PeerConnection, identity string, publish *livekit.AddTrackRequest) (func(), error) {
 		token, err := auth.NewAccessToken(key, secret).SetIdentity(identity).SetValidFor(tokenLife).
 			SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: room}).ToJWT()

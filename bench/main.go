@@ -28,6 +28,7 @@ type options struct {
 	viewers    []int
 	conference int
 	audio      int
+	broadcast  int
 	idle       int
 	rounds     int
 	warmUp     time.Duration
@@ -81,8 +82,9 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&viewers, "viewers", "50,100", "numbers of viewers of one publisher, each its own measurement")
 	flags.IntVar(&o.conference, "conference", 12, "viewers of six publishers with simulcast, 0 for none")
 	flags.IntVar(&o.audio, "audio", 50, "viewers of ten who send sound, 0 for none")
+	flags.IntVar(&o.broadcast, "broadcast", 1000, "viewers of a broadcast whose joins are measured, 0 for none")
 	flags.IntVar(&o.idle, "idle", 100, "idle participants in the memory measurement, 0 for none")
-	flags.IntVar(&o.rounds, "rounds", 3, "how often each measurement is repeated, servers taking turns")
+	flags.IntVar(&o.rounds, "rounds", 3, "how often each measurement is repeated, servers taking turns; 0: the broadcast only")
 	flags.DurationVar(&o.warmUp, "warm-up", 6*time.Second, "time between the last join and the measured window")
 	flags.DurationVar(&o.window, "window", 10*time.Second, "length of the measured window")
 	flags.BoolVar(&o.browser, "browser", false, "clients choose the SRTP profile as Chromium does, where the server lets them")
@@ -101,8 +103,8 @@ func parse(args []string) (options, error) {
 		}
 		o.viewers = append(o.viewers, n)
 	}
-	if o.rounds < 1 || o.window <= 0 || o.warmUp < 0 || o.idle < 0 || o.conference < 0 || o.audio < 0 {
-		return o, errors.New("-rounds and -window must be positive, -warm-up, -conference, -audio and -idle not negative")
+	if o.rounds < 0 || o.window <= 0 || o.warmUp < 0 || o.idle < 0 || o.conference < 0 || o.audio < 0 || o.broadcast < 0 {
+		return o, errors.New("-window must be positive, -rounds, -warm-up, -conference, -audio, -broadcast and -idle not negative")
 	}
 	return o, nil
 }

@@ -69,7 +69,12 @@ func measure(ctx context.Context, o options) error {
 			return fmt.Errorf("write results: %w", err)
 		}
 	}
-	printTables(os.Stdout, o, targets, results)
+	if o.rounds > 0 {
+		printTables(os.Stdout, o, targets, results)
+	}
+	if o.broadcast > 0 {
+		return broadcast(ctx, o, cpus)
+	}
 	return nil
 }
 

@@ -11,8 +11,9 @@ import (
 // The synthetic microphone: 32 kbit/s in frames of 20 ms.
 const (
 	audioFrame   = 20 * time.Millisecond
-	audioPayload = 80  // bytes
-	audioSamples = 960 // of a frame
+	silentFrame  = 400 * time.Millisecond // of discontinuous transmission
+	audioPayload = 80                     // bytes
+	audioSamples = 960                    // of a frame
 	audioType    = 111
 )
 

@@ -72,8 +72,10 @@ func publish(ctx context.Context, api *webrtc.API, join joiner, identity, kind s
 
 func (p *publisher) addTracks(kind string) error {
 	switch kind {
-	case kindMicrophone:
-		p.interval = audioFrame
+	case kindMicrophone, kindSilence:
+		if p.interval = audioFrame; kind == kindSilence {
+			p.interval = silentFrame
+		}
 		p.encodings = []*encoding{{frames: newMicrophone()}}
 	case kindSimulcast:
 		p.encodings = []*encoding{{rid: "q", frames: newCamera(lowShape)}, {rid: "h", frames: newCamera(mediumShape)}, {rid: "f", frames: newCamera(highShape)}}
@@ -82,7 +84,7 @@ func (p *publisher) addTracks(kind string) error {
 	}
 	for i, e := range p.encodings {
 		capability := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: clockRate}
-		if kind == kindMicrophone {
+		if isAudio(kind) {
 			capability = opus
 		}
 		var options []func(*webrtc.TrackLocalStaticRTP)
@@ -107,9 +109,11 @@ func (p *publisher) addTracks(kind string) error {
 	return nil
 }
 
+func isAudio(kind string) bool { return kind == kindMicrophone || kind == kindSilence }
+
 // addTrack announces what publish sends.
 func addTrack(kind string) *livekit.AddTrackRequest {
-	if kind == kindMicrophone {
+	if isAudio(kind) {
 		return &livekit.AddTrackRequest{Cid: kind, Type: livekit.TrackType_AUDIO, Source: livekit.TrackSource_MICROPHONE, DisableRed: true}
 	}
 	r := &livekit.AddTrackRequest{

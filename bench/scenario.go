@@ -7,6 +7,7 @@ const (
 	kindCamera     = "camera"     // 720p in one encoding
 	kindSimulcast  = "simulcast"  // the same in three
 	kindMicrophone = "microphone" // Opus
+	kindSilence    = "silence"    // the same while nobody speaks: one packet in a while
 )
 
 const (

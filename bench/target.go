@@ -32,6 +32,7 @@ type target struct {
 	environment []string
 	url         string // of its HTTP
 	key, secret string
+	room        string
 }
 
 // targetsOf lists the servers; the first is what the others are compared with. Ports are free ones.
@@ -48,7 +49,7 @@ func targetsOf(o options) []target {
 			"CARELINE_RTC_TCP_PORT=0",
 			"CARELINE_LOG_LEVEL=warn",
 		},
-		url: "http://" + address, key: "devkey", secret: "secret",
+		url: "http://" + address, key: "devkey", secret: "secret", room: usualRoom,
 	}}
 	address = freeAddress("tcp")
 	targets = append(targets, target{
@@ -62,7 +63,7 @@ func targetsOf(o options) []target {
 			name:     "other",
 			protocol: protocolLiveKit,
 			command:  []string{"/bin/sh", "-c", "exec " + o.command},
-			url:      o.url, key: o.key, secret: o.secret,
+			url:      o.url, key: o.key, secret: o.secret, room: usualRoom,
 		})
 	}
 	return targets
