@@ -90,7 +90,7 @@ func TestFlags(t *testing.T) {
 	if err != nil || !slices.Equal(o.viewers, []int{5, 10}) || o.idle != 0 || o.rounds != 3 {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, bad := range [][]string{{"-viewers", ""}, {"-viewers", "0"}, {"-rounds", "0"}, {"-window", "0"}, {"-idle", "-1"}, {"more"}} {
+	for _, bad := range [][]string{{"-viewers", ""}, {"-viewers", "0"}, {"-rounds", "-1"}, {"-window", "0"}, {"-idle", "-1"}, {"more"}} {
 		if _, err := parse(bad); err == nil {
 			t.Errorf("%v: no error", bad)
 		}
