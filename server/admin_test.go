@@ -209,7 +209,7 @@ func TestRequestLog(t *testing.T) {
 	s.end()
 	log := s.log.String()
 	for _, want := range []string{
-		"msg=request method=GET path=/rtc/validate status=200 bytes=7", "path=/[redacted] status=404", "path=/rtc status=101", "from=127.0.0.1:",
+		"msg=request method=GET path=/rtc/validate status=200 bytes=7", "path=/[redacted] status=404", "path=/rtc status=101", "from=127.0.0.1\n",
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("no %q in the log:\n%s", want, log)

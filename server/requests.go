@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"careline/internal/auth"
 	"careline/internal/clock"
 )
 
@@ -14,9 +15,10 @@ import (
 // configuration wants it: path only, since a query may hold a token.
 type requests struct {
 	// immutable
-	log    bool
-	server *Server
-	clock  clock.Clock
+	log     bool
+	proxies auth.Proxies
+	server  *Server
+	clock   clock.Clock
 
 	classes [6]counter // by status / 100; WebSockets are 1
 }
@@ -36,7 +38,7 @@ func (q *requests) counted(next http.Handler) http.Handler {
 			}
 			if q.log {
 				q.server.log.Info("request", "method", r.Method, "path", path, "status", status, "bytes", answer.bytes,
-					"after", q.clock.Now().Sub(begin).Round(time.Microsecond), "from", r.RemoteAddr)
+					"after", q.clock.Now().Sub(begin).Round(time.Microsecond), "from", q.proxies.ClientAddress(r))
 			}
 		}()
 		next.ServeHTTP(answer, r)

@@ -93,7 +93,7 @@ func New(cfg *configs.Config, opts Options) (*Server, error) {
 	}
 	opts.Logger = redact.Logger(opts.Logger)
 	s := &Server{cfg: cfg, loaded: cfg, log: opts.Logger, level: opts.LogLevel, clock: opts.Clock}
-	s.requests = requests{log: cfg.Log.Requests, server: s, clock: opts.Clock}
+	s.requests = requests{log: cfg.Log.Requests, proxies: cfg.HTTP.TrustedProxies, server: s, clock: opts.Clock}
 	if err := s.build(opts); err != nil {
 		s.Close()
 		return nil, err
