@@ -19,7 +19,7 @@ func (s *Server) mediaConfig(opts Options) sfu.Config {
 			addr, ok := netip.AddrFromSlice(ip)
 			return ok && (rtc.IPv6 || addr.Unmap().Is4()) && rtc.Addresses.Allow(addr)
 		},
-		ICEServers: s.iceServers,
+		ICEServers: s.ICEServers,
 		Loopback:   rtc.LoopbackCandidates,
 		ICELite:    rtc.Lite(),
 		Room: sfu.RoomDefaults{

@@ -193,8 +193,8 @@ func (s *Server) reachable() []netip.Addr {
 	return list
 }
 
-// iceServers returns what the client of a session is told of the relay.
-func (s *Server) iceServers(session string) []*livekit.ICEServer {
+// ICEServers returns what the client of a session is told of the relay.
+func (s *Server) ICEServers(session string) []*livekit.ICEServer {
 	if s.relay == nil {
 		return nil
 	}

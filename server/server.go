@@ -169,14 +169,19 @@ func (s *Server) build(opts Options) (err error) {
 const webhookTokenLife = 5 * time.Minute
 
 func (s *Server) newHTTP(pages http.Handler) *http.Server {
+	secure := s.tls
+	if s.sharesPort() {
+		secure = sharedTLS(secure)
+	}
 	return &http.Server{
-		Handler:           s.requests.counted(s.recovering(s.routes(pages))),
+		Handler:           restoreTLSState(s.requests.counted(s.recovering(s.routes(pages)))),
+		ConnContext:       withTLSState,
 		ReadHeaderTimeout: s.cfg.HTTP.ReadHeaderTimeout,
 		ReadTimeout:       s.cfg.HTTP.WriteTimeout,
 		WriteTimeout:      s.cfg.HTTP.WriteTimeout,
 		IdleTimeout:       s.cfg.HTTP.IdleTimeout,
 		MaxHeaderBytes:    maxHeader,
-		TLSConfig:         s.tls,
+		TLSConfig:         secure,
 		// Broken handshakes and the like, which any scanner causes.
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
@@ -239,10 +244,13 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) serve(l net.Listener) error {
-	if s.tls != nil {
-		return s.http.ServeTLS(l, "", "")
+	switch {
+	case s.tls == nil:
+		return s.http.Serve(l)
+	case s.sharesPort():
+		return s.serveShared(l)
 	}
-	return s.http.Serve(l)
+	return s.http.ServeTLS(l, "", "")
 }
 
 // Close releases what New opened when Run is not called. It is idempotent and
