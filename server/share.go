@@ -97,7 +97,7 @@ func (l *shared) run() {
 // for example.
 func isTemporary(err error) bool {
 	e, ok := errors.AsType[*net.OpError](err)
-	return ok && e.Temporary() //nolint:staticcheck // deprecated for lack of a definition; net/http asks it too
+	return ok && e.Temporary() // net/http asks it, too
 }
 
 func (l *shared) track(conn net.Conn) bool {

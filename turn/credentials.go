@@ -2,9 +2,9 @@ package turn
 
 import (
 	"crypto/hmac"
-	"crypto/md5" //nolint:gosec // the long-term key of RFC 8489 section 9.2.2
+	"crypto/md5" // the long-term key of RFC 8489 section 9.2.2
 	"crypto/rand"
-	"crypto/sha1" //nolint:gosec // the REST scheme that clients and other relays know
+	"crypto/sha1" // the REST scheme that clients and other relays know
 	"encoding/base64"
 	"strconv"
 	"strings"

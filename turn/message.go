@@ -3,7 +3,7 @@ package turn
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // MESSAGE-INTEGRITY is HMAC-SHA1 (RFC 8489 section 14.5)
+	"crypto/sha1" // MESSAGE-INTEGRITY is HMAC-SHA1 (RFC 8489 section 14.5)
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
