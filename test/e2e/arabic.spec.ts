@@ -128,6 +128,20 @@ test('the language is chosen in the page, kept for later visits, and may be in t
   await expect(page.locator('[data-link=steady]')).toHaveText(text('link.steady'));
 });
 
+test('a guest is received in Arabic', async ({ server, people }) => {
+  people.expectTrouble(/40[0-9]/);
+  const page = await people.person({ locale: 'ar' });
+  await page.goto(`${server.url}/call#invite=unknown`);
+  await expect(page.getByRole('heading', { name: text('invited.title') })).toBeVisible();
+  await look(page, 'ar-invited');
+  await page.getByRole('combobox', { name: text('language.label') }).selectOption('en');
+  await expect(page.getByRole('heading', { name: 'You are invited to a call' })).toBeVisible();
+  await page.getByRole('combobox', { name: 'Language' }).selectOption('ar');
+  await page.getByRole('textbox', { name: text('invited.name') }).fill('ليلى');
+  await page.getByRole('button', { name: text('invited.enter') }).click();
+  await expect(page.getByRole('heading', { name: text('invited.invalid.title') })).toBeFocused();
+});
+
 test('the start page in Arabic', async ({ server, people }) => {
   const page = await people.person({ locale: 'ar' });
   await page.goto(server.url);
