@@ -69,6 +69,7 @@ func (s *sockets) open(cfg *configs.Config) (err error) {
 		if s.tcp, err = net.Listen(network, portOf(cfg.RTC.TCPPort)); err != nil {
 			return fmt.Errorf("rtc.tcp_port: %w", explain(err))
 		}
+		s.tcp = netutil.LimitListener(s.tcp, cfg.HTTP.MaxConnections)
 	}
 	return nil
 }

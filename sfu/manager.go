@@ -21,9 +21,10 @@ import (
 )
 
 const (
-	speakerInterval = 400 * time.Millisecond
-	idleInterval    = time.Second
-	tcpWriteBuffer  = 1 << 20 // per ICE/TCP connection; full: packets are dropped, the worker goes on
+	speakerInterval   = 400 * time.Millisecond
+	idleInterval      = time.Second
+	firstCheckTimeout = 5 * time.Second // from an ICE/TCP connection to its first check
+	tcpWriteBuffer    = 1 << 20         // per ICE/TCP connection; full: packets are dropped, the worker goes on
 )
 
 // Manager owns the rooms of one server: its sockets, its egress workers and everybody in it.
@@ -83,6 +84,9 @@ func NewManager(cfg Config) (*Manager, error) {
 			Logger:          udp.NewLoggerFactory(cfg.Logger).NewLogger("ice-tcp"),
 			ReadBufferSize:  64,
 			WriteBufferSize: tcpWriteBuffer,
+			// Who says nothing, or names no connection of ours, keeps none open.
+			FirstStunBindTimeout:         firstCheckTimeout,
+			AliveDurationForConnFromStun: firstCheckTimeout,
 		})
 	}
 	n := cfg.Workers

@@ -16,6 +16,7 @@ type lossyConn struct {
 	mu sync.Mutex
 	// guarded by mu
 	loseIn, loseOut func(rtpHeader) bool // nil: nothing is lost
+	sent            func([]byte)         // sees what goes out, nil: nobody does
 	capacity        float64              // bit/s that come in, 0: no bound
 	free            time.Time            // when the bottleneck is idle again
 	declared        map[string]bool      // sources of the descriptions applied so far; like a browser, it drops the packets of others
@@ -107,6 +108,12 @@ func (c *lossyConn) passes(n int) bool {
 func (c *lossyConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if c.loses(b, false) {
 		return len(b), nil
+	}
+	c.mu.Lock()
+	sent := c.sent
+	c.mu.Unlock()
+	if sent != nil {
+		sent(b)
 	}
 	return c.UDPConn.WriteTo(b, to)
 }

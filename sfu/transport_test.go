@@ -51,7 +51,8 @@ func TestPassiveOfferIsHonoured(t *testing.T) {
 func TestWrongFingerprint(t *testing.T) {
 	s := startServer(t, nil)
 	bob := join(t, s, "bob", clientOptions{single: true}).active()
-	other := join(t, s, "other", clientOptions{single: true}).active()
+	source := bob.publish(webrtc.MimeTypeOpus, sourceOptions{})
+	other := join(t, s, "other", clientOptions{single: true, ready: true}).active()
 	stolen := other.publisher.LocalDescription().SDP
 	from := strings.Index(stolen, "a=fingerprint:")
 	fingerprint := strings.TrimSpace(stolen[from : from+strings.Index(stolen[from:], "\n")])
@@ -71,6 +72,10 @@ func TestWrongFingerprint(t *testing.T) {
 	})
 	if p := bob.participant("mallory"); p.GetState() == livekit.ParticipantInfo_ACTIVE {
 		t.Error("mallory became active")
+	}
+	other.receives(source.info.Sid, 50)
+	if mallory.session.Active() || len(mallory.live()) > 0 {
+		t.Error("mallory received something")
 	}
 }
 
