@@ -57,6 +57,7 @@ bench: build
 	go run ./bench
 	@tools/coturn
 	go run ./bench/relay
+	go test -run '^$$' -bench 'Update|Plain' ./internal/store
 	@$(MAKE) --no-print-directory bench-browser
 
 # What a person meets: delays, joins and gaps with livekit-client in Chromium.

@@ -19,7 +19,7 @@ const (
 
 	// mapped is how much of the file bbolt maps at first. Mapping more later waits for all that read, a backup among them. It costs
 	// addresses, not memory.
-	mapped = 4 << 30
+	mapped = 1 << 30
 )
 
 // boltEngine keeps each space in a bucket of one bbolt file.
