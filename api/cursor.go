@@ -7,8 +7,6 @@ import (
 	"careline/internal/errs"
 )
 
-const usualPage = 50
-
 var errCursor = errs.New(errs.Invalid, "the cursor is not one that was given out")
 
 // writeCursor makes an opaque text of where a list goes on.
