@@ -85,7 +85,7 @@ func TestKilled(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	acked := make(map[noteKey]note)
 	for round := range 10 {
-		kill(t, path, round, 1+rand.IntN(3000), acked)
+		kill(t, path, round, 1+rand.IntN(1500), acked)
 		db := openAt(t, path)
 		view(t, db, func(tx *Tx) error { return inspectNotes(t, tx, acked) })
 		must(t, db.Close())
