@@ -78,6 +78,7 @@ func (p *Participant) acceptOffer(text string, id uint32) {
 	if t.closed {
 		return
 	}
+	t.awaitICE()
 	text = idleSections(text, t.withoutSender)
 	if err := t.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: text}); err != nil {
 		p.fail("apply offer", err)

@@ -100,6 +100,24 @@ func (p *Participant) newTransport(o transportOptions) (*transport, error) {
 	return t, nil
 }
 
+const (
+	iceStartLimit = 500 * time.Millisecond
+	iceStartLook  = time.Millisecond
+)
+
+// awaitICE waits until ICE has begun after the first description. pion begins it in the background, and takes a second offer that comes before
+// for a restart: its credentials would change behind the client's back.
+func (t *transport) awaitICE() {
+	sctp := t.pc.SCTP()
+	if t.pc.CurrentRemoteDescription() == nil || sctp == nil {
+		return
+	}
+	ice := sctp.Transport().ICETransport()
+	for begin := time.Now(); ice.State() == webrtc.ICETransportStateNew && time.Since(begin) < iceStartLimit; {
+		time.Sleep(iceStartLook)
+	}
+}
+
 // settings are pion's for one connection: DTLS server with cheap ciphers first, the shared port, no name resolution.
 func (m *Manager) settings(batch *udp.Batch, lite bool, clientRole webrtc.DTLSRole) (webrtc.SettingEngine, error) {
 	s := webrtc.SettingEngine{LoggerFactory: udp.NewLoggerFactory(m.log)}

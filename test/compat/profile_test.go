@@ -19,6 +19,9 @@ func TestCheck41OwnProfile(t *testing.T) {
 	q = query(token(t, "old", g))
 	q.Set("protocol", "14")
 	old, _ := r.dial("/rtc", q)
+	watcher.awaitParticipant("ann", "to be active", func(i *livekit.ParticipantInfo) bool { // only then messages may be that long
+		return i.State == livekit.ParticipantInfo_ACTIVE
+	})
 	update := func(p *probe, u *livekit.UpdateParticipantMetadata) {
 		p.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{UpdateMetadata: u}})
 	}
@@ -34,7 +37,7 @@ func TestCheck41OwnProfile(t *testing.T) {
 		{ann, &livekit.UpdateParticipantMetadata{Metadata: strings.Repeat("x", 64<<10+1)}, livekit.RequestResponse_LIMIT_EXCEEDED},
 		{ann, &livekit.UpdateParticipantMetadata{Attributes: map[string]string{"x": strings.Repeat("x", 64<<10)}}, livekit.RequestResponse_LIMIT_EXCEEDED},
 		{watcher, &livekit.UpdateParticipantMetadata{Name: "Ann"}, livekit.RequestResponse_NOT_ALLOWED},
-		{old, &livekit.UpdateParticipantMetadata{Metadata: strings.Repeat("x", 64<<10+1)}, livekit.RequestResponse_LIMIT_EXCEEDED},
+		{old, &livekit.UpdateParticipantMetadata{Name: strings.Repeat("x", 257)}, livekit.RequestResponse_LIMIT_EXCEEDED},
 	} {
 		c.update.RequestId = uint32(id + 1)
 		update(c.from, c.update)
