@@ -5,11 +5,14 @@ import (
 	"testing"
 
 	"github.com/livekit/protocol/livekit"
+
+	"careline/configs"
 )
 
 // TestCheck41OwnProfile has every answer to update_metadata. Clients below protocol 15 do not know the good one.
 func TestCheck41OwnProfile(t *testing.T) {
-	r := start(t, setup{})
+	const limit = 1 << 10
+	r := start(t, setup{change: func(c *configs.Config) { c.Limits.Metadata = limit }})
 	watcher := r.enter("ward", "ben")
 	yes := true
 	g := grant("ward")
@@ -19,9 +22,6 @@ func TestCheck41OwnProfile(t *testing.T) {
 	q = query(token(t, "old", g))
 	q.Set("protocol", "14")
 	old, _ := r.dial("/rtc", q)
-	watcher.awaitParticipant("ann", "to be active", func(i *livekit.ParticipantInfo) bool { // only then messages may be that long
-		return i.State == livekit.ParticipantInfo_ACTIVE
-	})
 	update := func(p *probe, u *livekit.UpdateParticipantMetadata) {
 		p.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_UpdateMetadata{UpdateMetadata: u}})
 	}
@@ -34,8 +34,8 @@ func TestCheck41OwnProfile(t *testing.T) {
 			livekit.RequestResponse_OK},
 		{ann, &livekit.UpdateParticipantMetadata{Attributes: map[string]string{"shift": ""}}, livekit.RequestResponse_OK},
 		{ann, &livekit.UpdateParticipantMetadata{Name: strings.Repeat("x", 257)}, livekit.RequestResponse_LIMIT_EXCEEDED},
-		{ann, &livekit.UpdateParticipantMetadata{Metadata: strings.Repeat("x", 64<<10+1)}, livekit.RequestResponse_LIMIT_EXCEEDED},
-		{ann, &livekit.UpdateParticipantMetadata{Attributes: map[string]string{"x": strings.Repeat("x", 64<<10)}}, livekit.RequestResponse_LIMIT_EXCEEDED},
+		{ann, &livekit.UpdateParticipantMetadata{Metadata: strings.Repeat("x", limit+1)}, livekit.RequestResponse_LIMIT_EXCEEDED},
+		{ann, &livekit.UpdateParticipantMetadata{Attributes: map[string]string{"x": strings.Repeat("x", limit)}}, livekit.RequestResponse_LIMIT_EXCEEDED},
 		{watcher, &livekit.UpdateParticipantMetadata{Name: "Ann"}, livekit.RequestResponse_NOT_ALLOWED},
 		{old, &livekit.UpdateParticipantMetadata{Name: strings.Repeat("x", 257)}, livekit.RequestResponse_LIMIT_EXCEEDED},
 	} {
