@@ -517,17 +517,26 @@ func TestCloseWithoutRun(t *testing.T) {
 }
 
 func TestSlowHeaderIsCut(t *testing.T) {
-	s := start(t, development(t, "CARELINE_HTTP_READ_HEADER_TIMEOUT=200ms"))
-	conn, err := net.Dial("tcp", s.HTTPAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-"); err != nil {
-		t.Fatal(err)
-	}
-	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if rest, err := io.ReadAll(conn); err != nil {
-		t.Errorf("the server keeps a half request: %q, %v", rest, err)
+	plain := freePort(t)
+	s := start(t, development(t, "CARELINE_HTTP_READ_HEADER_TIMEOUT=200ms", "CARELINE_ADMIN_ADDRESS=127.0.0.1:0"))
+	secure := start(t, development(t, "CARELINE_HTTP_READ_HEADER_TIMEOUT=200ms", "CARELINE_HTTP_TLS_MODE=acme", "CARELINE_HTTP_TLS_ACME_HOSTS="+calls,
+		"CARELINE_HTTP_TLS_ACME_DIRECTORY=http://127.0.0.1:1/", "CARELINE_HTTP_TLS_ACME_HTTP_ADDRESS="+plain))
+	for _, address := range []string{s.HTTPAddr().String(), s.AdminAddr().String(), secure.HTTPAddr().String(), plain} {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		half := "GET / HTTP/1.1\r\nHost: x\r\nX-"
+		if address == secure.HTTPAddr().String() {
+			half = "\x16\x03\x01\x02\x00" // of a handshake
+		}
+		if _, err := io.WriteString(conn, half); err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if rest, err := io.ReadAll(conn); err != nil {
+			t.Errorf("%s keeps a half request: %q, %v", address, rest, err)
+		}
 	}
 }
