@@ -16,13 +16,36 @@ import (
 // counter is read from outside while the server runs.
 type counter = atomic.Uint64
 
+// route is who answers the paths that it serves. Its name stands for what may be asked there in the test of who may call what.
+type route struct {
+	name   string
+	serves func(path string) bool // of a cleaned path
+	answer http.HandlerFunc
+}
+
+func at(exact string) func(string) bool { return func(p string) bool { return p == exact } }
+
+// table lists the routes; the first that serves a path answers.
+func (s *Server) table(pages http.Handler) []route {
+	table := []route{
+		{"healthz", at("/healthz"), s.healthz},
+		{"readyz", at("/readyz"), s.readyz},
+		{"notices", at("/third-party-notices"), notices.Serve},
+		{"signal", signal.Serves, s.signal.ServeHTTP},
+		{"session", at(sessionPath), s.serveSession},
+		{"revocations", at(revocationPath), s.serveRevocations},
+		{"api", api.Serves, s.serveAPI},
+	}
+	if s.cfg.Development {
+		table = append(table, route{"dev", at("/dev/call"), s.devCalls().ServeHTTP})
+	}
+	return append(table, route{"pages", func(string) bool { return true }, pages.ServeHTTP})
+}
+
 // routes sends requests to who answers them. It is no http.ServeMux because
 // that redirects doubled slashes, which LiveKit clients send and do not follow.
 func (s *Server) routes(pages http.Handler) http.Handler {
-	var calls http.Handler
-	if s.cfg.Development {
-		calls = s.devCalls()
-	}
+	table := s.table(pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := path.Clean("/" + r.URL.Path)
 		if rest, ok := strings.CutPrefix(p, s.cfg.HTTP.PathPrefix+"/"); ok && s.cfg.HTTP.PathPrefix != "" && signal.Serves("/"+rest) {
@@ -30,25 +53,11 @@ func (s *Server) routes(pages http.Handler) http.Handler {
 			r = r.Clone(r.Context())
 			r.URL.Path, r.URL.RawPath = p, ""
 		}
-		switch {
-		case p == "/healthz":
-			s.healthz(w, r)
-		case p == "/readyz":
-			s.readyz(w, r)
-		case p == "/third-party-notices":
-			notices.Serve(w, r)
-		case signal.Serves(p):
-			s.signal.ServeHTTP(w, r)
-		case p == sessionPath:
-			s.serveSession(w, r)
-		case p == revocationPath:
-			s.serveRevocations(w, r)
-		case api.Serves(p):
-			s.serveAPI(w, r)
-		case p == "/dev/call" && calls != nil:
-			calls.ServeHTTP(w, r)
-		default:
-			pages.ServeHTTP(w, r)
+		for _, route := range table {
+			if route.serves(p) {
+				route.answer(w, r)
+				return
+			}
 		}
 	})
 }
