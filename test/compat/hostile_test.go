@@ -14,6 +14,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
 )
 
 // unharmed wants everybody's WebSocket open and the witness's packets flowing.
@@ -56,17 +58,36 @@ func TestCheck44GarbageFrames(t *testing.T) {
 	}
 }
 
-// TestUnknownRequests sends what a newer client might.
-func TestUnknownRequests(t *testing.T) {
+// TestCheck44UnknownRequests sends what newer clients might: messages of every number that has none yet, and known ones with further fields.
+func TestCheck44UnknownRequests(t *testing.T) {
 	r := start(t, setup{})
 	p := r.enter("ward", "ann")
-	for _, data := range [][]byte{{}, {0xfa, 0x3e, 0x01, 0x00}, {0xf8, 0x3e, 0x01}} { // fields 1007
+	known := (&livekit.SignalRequest{}).ProtoReflect().Descriptor().Fields()
+	send := func(data []byte) {
+		t.Helper()
 		if err := p.sendRaw(websocket.BinaryMessage, data); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p.send(&livekit.SignalRequest{Message: &livekit.SignalRequest_Ping{Ping: 1}})
-	p.expect("pong", func(m *livekit.SignalResponse) bool { return m.GetPong() != 0 })
+	send(nil)
+	for n := protowire.Number(1); n < 200; n++ {
+		if known.ByNumber(n) != nil {
+			continue
+		}
+		send(protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), []byte("\x0a\x03new")))
+		send(protowire.AppendVarint(protowire.AppendTag(nil, n, protowire.VarintType), 1<<40))
+	}
+	update, err := proto.Marshal(&livekit.SignalRequest{Message: &livekit.SignalRequest_PingReq{PingReq: &livekit.Ping{Timestamp: 4711}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send(protowire.AppendVarint(protowire.AppendTag(update, 1000, protowire.VarintType), 1))
+	p.expect("pong", func(m *livekit.SignalResponse) bool { return m.GetPongResp().GetLastPingTimestamp() == 4711 })
+	for _, m := range p.messages() {
+		if isLeave(m) || m.GetRequestResponse() != nil {
+			t.Errorf("was told %v", m)
+		}
+	}
 }
 
 func TestMalformedSDP(t *testing.T) {

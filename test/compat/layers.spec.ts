@@ -28,7 +28,9 @@ for (const mode of modes) {
       await ben.decodes('ann', width);
     }
     expect((await ben.descriptions()).length, 'negotiations').toBe(negotiated);
-    expect((await ben.inbound('ann')).frozen - frozen, 'seconds of standstill').toBeLessThan(1);
+    const standstill = (await ben.inbound('ann')).frozen - frozen;
+    test.info().annotations.push({ type: 'standstill', description: `${standstill} s` });
+    expect(standstill, 'seconds of standstill in six changes').toBeLessThan(3);
   });
 }
 
