@@ -11,7 +11,7 @@ import (
 
 const (
 	viewersPerProcess = 50
-	settle            = 2 * time.Second // before memory is read, for what starting or joining left behind
+	settle            = 2 * time.Second // for what starting or joining left behind, before memory is read and before viewers come
 	joinLimit         = 2 * time.Minute
 )
 
@@ -93,6 +93,10 @@ func fanOut(ctx context.Context, t target, room scenario, o options, cpus cpuSpl
 			return r, fmt.Errorf("start publishers: %w", err)
 		}
 		clients = append(clients, sender)
+		// All tracks are to be in the first answer: pion may never report one whose packets overtake an answer.
+		if err := sleep(ctx, settle); err != nil {
+			return r, err
+		}
 		before, err := cpuTime(s.pid)
 		if err != nil {
 			return r, err
