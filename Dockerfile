@@ -16,6 +16,6 @@ COPY --from=build --chown=65532:65532 /empty /data
 ENV CARELINE_DATA_DIR=/data
 VOLUME /data
 USER 65532:65532
-EXPOSE 7880/tcp 7881/tcp 7882/udp
+EXPOSE 7880/tcp 7881/tcp 7882/udp 3478/tcp 3478/udp 5349/tcp
 ENTRYPOINT ["/careline"]
 CMD ["serve"]

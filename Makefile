@@ -36,7 +36,9 @@ $(NOTICES): go.mod go.sum web/package-lock.json web/dist/.built $(wildcard inter
 notices: web
 	go run ./internal/notices/generate -o $(NOTICES)
 
-build: prerequisites web $(NOTICES) bin/careline
+# The binary comes last, also with -j, because it embeds the rest.
+build: prerequisites web $(NOTICES)
+	@$(MAKE) --no-print-directory bin/careline
 bin/careline:
 	$(GOBUILD) -o bin/careline ./cmd/careline
 
