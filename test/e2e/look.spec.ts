@@ -146,6 +146,7 @@ test('what stands in the way', async ({ server, people }) => {
 });
 
 test('text of twice the size fits', async ({ server, people }) => {
+  test.setTimeout(120_000);
   const { links } = await server.call();
   const other = await people.person();
   await join(other, links[1].url);

@@ -328,7 +328,13 @@ export class CallSession extends Observable {
       }
       await recapture(track.mediaStreamTrack, this.capture);
       await me.unpublishTrack(track, false);
-      await me.publishTrack(track, { source: lib.Track.Source.Camera });
+      try {
+        await me.publishTrack(track, { source: lib.Track.Source.Camera });
+      } catch (error) {
+        // Not sent, and shown as off: then it must not stay open.
+        track.stop();
+        throw error;
+      }
     });
   }
 
