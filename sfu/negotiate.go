@@ -233,12 +233,37 @@ func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionSta
 		// The client closed it: it is leaving and will say so in a moment, or starts over.
 		t.closed = true
 		p.answerTimer.Reset(closedGrace)
+	case webrtc.PeerConnectionStateDisconnected:
+		p.silenceTimer.Reset(silencePatience)
 	case webrtc.PeerConnectionStateFailed:
-		p.log.Info("connection failed, client told to resume", "target", t.target.String())
-		p.send(Leave{Reason: livekit.DisconnectReason_CONNECTION_TIMEOUT, Action: livekit.LeaveRequest_RESUME})
-		p.peer = nil
-		p.resumeTimer.Reset(p.manager.cfg.Room.ResumeTimeout)
+		if p.peer != nil { // otherwise it knows
+			p.tellToResume(t)
+		}
 	}
+}
+
+// silencePatience is how long after iceDisconnected a connection may stay silent until its client is told. A client whose signalling still
+// reaches us has lost its way for media only, to a firewall for example, and finds another one by restarting ICE; one that has lost both
+// is told when its network is back, which then costs it a short restart.
+const silencePatience = 2 * time.Second
+
+// leaveSilence tells the client of a connection that is still silent to find another way.
+func (p *Participant) leaveSilence() {
+	for _, t := range []*transport{p.publisher, p.viewer} {
+		if t != nil && t.silent && !t.closed && p.peer != nil {
+			p.tellToResume(t)
+			// Its network may be gone altogether: it has as long as if we had waited for ICE to give up.
+			p.resumeTimer.Reset(p.manager.cfg.Room.ResumeTimeout + iceFailed)
+			return
+		}
+	}
+}
+
+func (p *Participant) tellToResume(t *transport) {
+	p.log.Info("connection failed, client told to resume", "target", t.target.String())
+	p.send(Leave{Reason: livekit.DisconnectReason_CONNECTION_TIMEOUT, Action: livekit.LeaveRequest_RESUME})
+	p.peer = nil
+	p.resumeTimer.Reset(p.manager.cfg.Room.ResumeTimeout)
 }
 
 // countSections notes how much the client may have to say about its connections.

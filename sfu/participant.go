@@ -67,6 +67,7 @@ type Participant struct {
 	answerTimer  clock.Timer
 	demandTimer  clock.Timer
 	missingTimer clock.Timer
+	silenceTimer clock.Timer
 	children     sync.WaitGroup // readers of tracks, feedback and data
 	leave        Leave
 	awaitingPeer bool // between a resume and the attachment of its peer
@@ -158,6 +159,7 @@ func (p *Participant) run() {
 	p.answerTimer = stoppedTimer(c)
 	p.demandTimer = stoppedTimer(c)
 	p.missingTimer = stoppedTimer(c)
+	p.silenceTimer = stoppedTimer(c)
 	for !p.over {
 		select {
 		case cmd := <-p.inbox:
@@ -181,6 +183,8 @@ func (p *Participant) run() {
 			p.timeOut(livekit.DisconnectReason_STATE_MISMATCH, livekit.LeaveRequest_RECONNECT)
 		case <-p.demandTimer.C():
 			p.followAllDemand()
+		case <-p.silenceTimer.C():
+			p.leaveSilence()
 		case <-p.missingTimer.C():
 			p.followMissing()
 		case <-p.overflow:
@@ -472,6 +476,7 @@ func (p *Participant) finish() {
 	p.answerTimer.Stop()
 	p.demandTimer.Stop()
 	p.missingTimer.Stop()
+	p.silenceTimer.Stop()
 	inside := p.room.exit(p)
 	tracks := p.info.Tracks
 	info := clone(p.info)
