@@ -33,6 +33,9 @@ func TestOperationsNameWhatThereIs(t *testing.T) {
 		t.Fatalf("only %d keys are named", len(keys))
 	}
 	for _, key := range keys {
+		if key[1] == "admin.secret" { // a file
+			continue
+		}
 		parts := strings.Split(key[1], ".")
 		if !regexp.MustCompile(`(?m)^ *` + parts[len(parts)-1] + `:`).Match(manual) {
 			t.Errorf("there is no key %s", key[1])

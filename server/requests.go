@@ -28,10 +28,15 @@ func (q *requests) counted(next http.Handler) http.Handler {
 		begin := q.clock.Now()
 		answer := &answer{ResponseWriter: w}
 		path := r.URL.Path // handlers may change it
+		whole := false
 		defer func() {
 			status := answer.status
-			if status == 0 {
+			switch {
+			case status != 0:
+			case whole:
 				status = http.StatusOK
+			default: // the connection is broken off
+				status = http.StatusInternalServerError
 			}
 			if class := status / 100; class > 0 && class < len(q.classes) {
 				q.classes[class].Add(1)
@@ -42,6 +47,7 @@ func (q *requests) counted(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(answer, r)
+		whole = true
 	})
 }
 
