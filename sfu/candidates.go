@@ -13,7 +13,7 @@ func (m *Manager) acceptable(candidate string) bool {
 		return false
 	}
 	addr, err := netip.ParseAddr(fields[4])
-	if err != nil {
+	if err != nil || addr.Zone() != "" { // a zone means nothing on another machine, and :: with one is not the unspecified address to netip
 		return false
 	}
 	addr = addr.Unmap()
@@ -28,13 +28,13 @@ func (m *Manager) acceptable(candidate string) bool {
 
 // withoutForeignCandidates drops from a client's description the candidate lines that are not acceptable, and says how many.
 func (m *Manager) withoutForeignCandidates(description string) (string, int) {
-	if !strings.Contains(description, "a=candidate:") {
+	if !strings.Contains(description, "a=candidate") {
 		return description, 0
 	}
 	var b strings.Builder
 	dropped := 0
 	for line := range strings.Lines(description) {
-		if strings.HasPrefix(line, "a=candidate:") && !m.acceptable(strings.TrimSpace(line)) {
+		if strings.HasPrefix(line, "a=candidate") && !m.acceptable(strings.TrimSpace(line)) {
 			dropped++
 			continue
 		}

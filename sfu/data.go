@@ -283,11 +283,16 @@ func (r *Room) recipients(from *Participant, identities, sids []string) []*Parti
 	for _, identity := range identities {
 		add(r.inside[identity])
 	}
+	if len(sids) == 0 {
+		return to
+	}
+	named := make(map[string]bool, len(sids)) // a packet may name thousands, whom nobody needs to know
 	for _, sid := range sids {
-		for _, m := range r.inside {
-			if m.participant.sid == sid {
-				add(m)
-			}
+		named[sid] = true
+	}
+	for _, m := range r.inside {
+		if named[m.participant.sid] {
+			add(m)
 		}
 	}
 	return to

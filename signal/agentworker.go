@@ -9,8 +9,6 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/livekit/protocol/livekit"
 	"github.com/livekit/protocol/utils/guid"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 
 	"careline/sfu"
 )
@@ -145,9 +143,9 @@ func (w *agentWorker) next() (*livekit.WorkerMessage, error) {
 func decodeWorker(kind int, data []byte) (*livekit.WorkerMessage, error) {
 	m := &livekit.WorkerMessage{}
 	if kind == websocket.TextMessage {
-		return m, protojson.UnmarshalOptions{DiscardUnknown: true}.Unmarshal(data, m)
+		return m, textDecoding.Unmarshal(data, m)
 	}
-	return m, proto.Unmarshal(data, m)
+	return m, binaryDecoding.Unmarshal(data, m)
 }
 
 // send queues a message. It never blocks; a worker that does not read is disconnected.

@@ -64,6 +64,28 @@ func FuzzSignalRequest(f *testing.F) {
 	})
 }
 
+// FuzzWorkerMessage sends frames through the decoder of agent workers: what was read can be written again.
+func FuzzWorkerMessage(f *testing.F) {
+	m := &livekit.WorkerMessage{Message: &livekit.WorkerMessage_Register{Register: &livekit.RegisterWorkerRequest{AgentName: "a"}}}
+	f.Add(false, marshal(f, m))
+	f.Add(true, []byte(`{"register":{"agentName":"a","newField":{}},"ping":{}}`))
+	f.Add(true, []byte(strings.Repeat(`{"register":`, 50)))
+	f.Add(false, []byte("\x0a\xff\xff\xff\xff\x0f"))
+	f.Fuzz(func(t *testing.T, text bool, data []byte) {
+		kind := websocket.BinaryMessage
+		if text {
+			kind = websocket.TextMessage
+		}
+		m, err := decodeWorker(kind, data)
+		if err != nil {
+			return
+		}
+		if _, err := proto.Marshal(m); err != nil {
+			t.Errorf("what was read cannot be written: %v", err)
+		}
+	})
+}
+
 // FuzzJoinRequest reads the join_request parameter.
 func FuzzJoinRequest(f *testing.F) {
 	request := marshal(f, &livekit.JoinRequest{ClientInfo: &livekit.ClientInfo{Protocol: 17}, ParticipantAttributes: map[string]string{"a": "b"}})

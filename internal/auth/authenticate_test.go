@@ -362,3 +362,38 @@ func limited(err error) error {
 	}
 	return fmt.Errorf("not limited: %w", err)
 }
+
+// FuzzCookie sends any cookie, origin and CSRF token beside a session that is
+// open: only its own cookie, from an allowed page, with its token, gets in.
+func FuzzCookie(f *testing.F) {
+	g := newGate(f, true)
+	cookie, session := g.login(f, claims(""))
+	cookie = strings.TrimPrefix(cookie, "Cookie: ")
+	f.Add("POST", cookie, desk, session.CSRF, "same-origin")
+	f.Add("GET", cookie, "https://calls.example", "", "")
+	f.Add("GET", cookie, "", "", "same-origin")
+	f.Add("GET", cookie+"; "+cookie, desk, "", "same-origin")
+	f.Add("get", cookie+";", "null", "", "none")
+	f.Add("GET", "__Host-session=\""+cookie+"\"", "https://calls.example:443", "", "")
+	f.Fuzz(func(t *testing.T, method, cookie, origin, csrf, site string) {
+		r := request("GET", "/")
+		r.Method = method
+		for name, value := range map[string]string{"Cookie": cookie, "Origin": origin, auth.CSRFHeader: csrf, "Sec-Fetch-Site": site} {
+			if value != "" {
+				r.Header.Set(name, value)
+			}
+		}
+		c, err := g.Authenticate(r)
+		if err != nil {
+			if auth.StatusOf(err) != http.StatusUnauthorized && auth.StatusOf(err) != http.StatusForbidden {
+				t.Fatalf("status of %v", err)
+			}
+			return
+		}
+		safe := method == "GET" || method == "HEAD" || method == "OPTIONS"
+		allowed := origin == desk || origin == "https://calls.example" || origin == "" && safe && site == "same-origin"
+		if c.Identity != "ann" || !allowed || !safe && csrf != session.CSRF {
+			t.Fatalf("let in: %s, origin %q, CSRF token %q", method, origin, csrf)
+		}
+	})
+}
