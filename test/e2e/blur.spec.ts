@@ -109,6 +109,21 @@ test('the background is blurred where it can be, from the first picture on and a
   await expect.poll(() => sent(two)).toBe(false);
 });
 
+test('who relies on a blur that this camera does not offer is told', async ({ server, people }) => {
+  const { links } = await server.call();
+  const page = await people.person();
+  await page.addInitScript(() => {
+    localStorage.setItem('careline.blur', 'true');
+  });
+  await join(page, links[0].url);
+  await expect(page.getByText('Your background is not blurred')).toBeVisible();
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  await expect(page.getByText('Your background is not blurred')).toBeHidden();
+  await press(page, 'Camera on');
+  await press(page, 'Camera off');
+  await expect(page.getByText('Your background is not blurred')).toBeVisible();
+});
+
 test('a blur that the browser refuses is said and not shown as done', async ({ server, people }) => {
   const { links } = await server.call();
   const page = await people.person();

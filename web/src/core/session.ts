@@ -22,6 +22,7 @@ export type Notice =
   | { kind: 'joined' | 'left'; name: string }
   | { kind: 'device-problem'; input: 'microphone' | 'camera' | 'screen' | 'speaker'; problem: DeviceProblem }
   | { kind: 'device-lost'; input: 'microphone' | 'camera' }
+  | { kind: 'not-blurred' }
   | { kind: 'may-not-publish' };
 
 export interface SessionOptions {
@@ -266,7 +267,9 @@ export class CallSession extends Observable {
         if (this.room?.state === lib.ConnectionState.Connected) this.tell({ kind: 'may-not-publish' });
       }
     }
-    this.remember(room, this.ownCamera());
+    const camera = this.ownCamera();
+    this.remember(room, camera);
+    if (camera) this.checkBlur(camera.mediaStreamTrack);
     this.sentAs = capture.sending;
     this.refresh();
     // Another choice may have been made meanwhile.
@@ -296,6 +299,11 @@ export class CallSession extends Observable {
 
   private get capture(): Capture {
     return { sending: this.savingData ? 'low' : this.sending, blur: wantedBlur(this.choices) };
+  }
+
+  /** Blurring is a wish that a camera may not be able to meet: who relies on it is told. */
+  private checkBlur(track: MediaStreamTrack): void {
+    if (wantedBlur(this.choices) && track.getSettings().backgroundBlur !== true) this.tell({ kind: 'not-blurred' });
   }
 
   private ownCamera(): LocalVideoTrack | undefined {
@@ -417,7 +425,10 @@ export class CallSession extends Observable {
       this.tell({ kind: 'device-lost', input });
       this.refresh();
     });
-    track.on(lib.TrackEvent.Restarted, () => this.refresh());
+    track.on(lib.TrackEvent.Restarted, () => {
+      if (input === 'camera') this.checkBlur(track.mediaStreamTrack);
+      this.refresh();
+    });
   }
 
   private transport(room: Room): ChatTransport {

@@ -366,6 +366,9 @@ export class ClCallView extends LitElement {
       case 'device-lost':
         this.problem = { title: i18n.t(`notice.${notice.input}Lost`), body: '' };
         return;
+      case 'not-blurred':
+        this.problem = { title: i18n.t('notice.notBlurred.title'), body: i18n.t('notice.notBlurred.body') };
+        return;
       case 'may-not-publish':
         this.problem = { title: i18n.t('notice.mayNotPublish'), body: '' };
         return;
