@@ -25,6 +25,11 @@ type route struct {
 
 func at(exact string) func(string) bool { return func(p string) bool { return p == exact } }
 
+// underAPI serves a path where the rest of the API is found too.
+func underAPI(exact string) func(string) bool {
+	return func(p string) bool { return p == exact || p == "/api"+exact }
+}
+
 // table lists the routes; the first that serves a path answers.
 func (s *Server) table(pages http.Handler) []route {
 	table := []route{
@@ -32,8 +37,8 @@ func (s *Server) table(pages http.Handler) []route {
 		{"readyz", at("/readyz"), s.readyz},
 		{"notices", at("/third-party-notices"), notices.Serve},
 		{"signal", signal.Serves, s.signal.ServeHTTP},
-		{"session", at(sessionPath), s.serveSession},
-		{"revocations", at(revocationPath), s.serveRevocations},
+		{"session", underAPI(sessionPath), s.serveSession},
+		{"revocations", underAPI(revocationPath), s.serveRevocations},
 		{"api", api.Serves, s.serveAPI},
 	}
 	if s.cfg.Development {

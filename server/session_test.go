@@ -154,6 +154,9 @@ func TestSessionCookie(t *testing.T) {
 	if res, _ := ask(t, "GET", s.URL()+"/rtc/validate", "", cookie, own); res.StatusCode != 401 {
 		t.Errorf("after the end: %d", res.StatusCode)
 	}
+	if res, _ := ask(t, "GET", s.URL()+"/api/v1/session", "", own); res.StatusCode != 401 {
+		t.Errorf("under /api: %d", res.StatusCode)
+	}
 	if res, _ := ask(t, "PUT", s.URL()+"/v1/session", "", own); res.StatusCode != 405 || res.Header.Get("Allow") == "" {
 		t.Errorf("PUT: %d", res.StatusCode)
 	}

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"io"
 	"net"
 	"slices"
 	"strconv"
@@ -187,4 +188,37 @@ func TestTracksBelongToTheirPublisher(t *testing.T) {
 	if tracks := bob.participant("alice").Tracks; len(tracks) != 1 || tracks[0].Muted || tracks[0].Width == 1 || len(tracks[0].Codecs) != 1 {
 		t.Errorf("alice's tracks are %v", tracks)
 	}
+}
+
+// TestIdleTCPConnectionsAreClosed opens connections to the ICE/TCP port that say nothing, half a frame, noise, or a check for nobody: none stays.
+func TestIdleTCPConnectionsAreClosed(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	startServer(t, func(c *Config) { c.TCPListener = listener })
+	check, err := stun.Build(stun.TransactionID, stun.BindingRequest, stun.NewUsername("nobody:x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	framed := append([]byte{0, byte(len(check.Raw))}, check.Raw...)
+	var open sync.WaitGroup
+	for n := range 40 {
+		conn, err := net.Dial("tcp4", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }()
+		if _, err := conn.Write([][]byte{nil, {0}, {0, 100, 1}, {0, 3, 1, 2, 3}, framed, {0xff, 0xff}}[n%6]); err != nil {
+			t.Fatal(err)
+		}
+		open.Go(func() {
+			_ = conn.SetReadDeadline(time.Now().Add(15 * time.Second))
+			_, err := io.Copy(io.Discard, conn)
+			if e, ok := err.(net.Error); ok && e.Timeout() {
+				t.Error("a connection is left")
+			}
+		})
+	}
+	open.Wait()
 }
