@@ -3,6 +3,7 @@ package turn
 import (
 	"bytes"
 	"encoding/binary"
+	"net"
 	"net/netip"
 	"testing"
 
@@ -92,5 +93,35 @@ func TestHairpin(t *testing.T) {
 	}
 	if code := codeOf(c.ask(stun.MethodCreatePermission, peer(inside))); code != codeForbidden {
 		t.Errorf("the inside address by its own name: %d", code)
+	}
+}
+
+// The packets of media cost no allocation, in either direction.
+func TestPacketsAllocateNothing(t *testing.T) {
+	sink, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sink.Close() }()
+	to := sink.LocalAddr().(*net.UDPAddr).AddrPort()
+	r := start(t, setup{change: func(c *Config) { c.Peers = media(to) }})
+	c := r.dial("udp").as(r, "PA_ann")
+	c.allocate()
+	c.ask(stun.MethodChannelBind, channelNumber(0x4000), peer(to))
+	a := r.server.all()[0]
+	frame := channelFrame(0x4000, make([]byte, 1000), false)
+	indication := c.message(stun.MethodSend, stun.ClassIndication, peer(to), attribute{stun.AttrData, make([]byte, 1000)}).Raw
+	for name, packet := range map[string][]byte{"channel": frame, "indication": indication} {
+		if n := testing.AllocsPerRun(200, func() { r.server.receive(a.client, a, packet) }); n != 0 {
+			t.Errorf("%s: %v allocations a packet", name, n)
+		}
+	}
+	back := make([]byte, headroom+1000+maxPad)
+	if n := testing.AllocsPerRun(200, func() {
+		if a.client.send(frameChannelData(back, 1000, 0x4000, false)) != nil || a.client.send(frameData(back, 1000, to, a.created)) != nil {
+			t.Error("a frame was not sent")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a packet on the way back", n)
 	}
 }
