@@ -1,7 +1,8 @@
 // Command careline is the Careline server and its tools.
 //
-// It exits with 0 on success, 1 when something failed while running and 2 when
-// the command line or the configuration is wrong.
+// It exits with 0 on success, 1 when something failed while running, 2 when the
+// command line or the configuration is wrong, and 128 and the signal's number
+// when a second signal ended it.
 package main
 
 import (
@@ -18,6 +19,7 @@ import (
 const (
 	exitFailure = 1
 	exitUsage   = 2
+	exitSignal  = 128 // and the number of the second signal, as shells say it
 )
 
 type commands struct {

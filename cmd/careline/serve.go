@@ -36,9 +36,9 @@ func (c *serveCommand) Run(p *process) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	context.AfterFunc(ctx, cancel) // from then on a signal has its usual effect
+	defer endBySignals(cancel, p)()
 	supervisor := systemd.New(p.environ)
 	context.AfterFunc(ctx, func() { c.tell(supervisor.Stopping(), logger) })
 	if cfg.Development {
@@ -57,6 +57,36 @@ func (c *serveCommand) Run(p *process) error {
 	}
 	c.tell(supervisor.Ready(), logger) // the sockets are open: who connects now is served
 	return s.Run(ctx)
+}
+
+// endBySignals calls stop at the first signal that asks for an end; a second
+// one ends the process as if nobody listened, whatever still goes on. The
+// function that it returns lets go of the signals.
+func endBySignals(stop func(), p *process) (release func()) {
+	signals, released := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+			stop()
+		case <-released:
+			return
+		}
+		select {
+		case second := <-signals:
+			fmt.Fprintln(p.stderr, "careline: a second signal ends the process at once:", second)
+			code := exitFailure
+			if number, ok := second.(syscall.Signal); ok {
+				code = exitSignal + int(number)
+			}
+			os.Exit(code)
+		case <-released:
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(released)
+	}
 }
 
 // reload reads the configuration again at each signal until ctx ends.

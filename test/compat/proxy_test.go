@@ -41,25 +41,8 @@ func TestProxies(t *testing.T) {
 				c.HTTP.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 				c.Log.Requests = true
 			}})
-			front := freeAddress(t)
-			cmd := proxy(t, t.TempDir(), front, r.server.HTTPAddr().String())
-			output := new(written)
-			cmd.Stdout, cmd.Stderr = output, output
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				_ = cmd.Process.Signal(syscall.SIGTERM)
-				_ = cmd.Wait()
-			}()
 			secure := &tls.Config{InsecureSkipVerify: true, ServerName: "calls.example.org"}
-			eventually(t, name+" listens and has its certificate", func() bool {
-				conn, err := tls.Dial("tcp", front, secure)
-				if err == nil {
-					_ = conn.Close()
-				}
-				return err == nil
-			})
+			front, output := run(t, secure, func(front string) *exec.Cmd { return proxy(t, t.TempDir(), front, r.server.HTTPAddr().String()) })
 
 			dialer := &websocket.Dialer{
 				TLSClientConfig: secure, HandshakeTimeout: patience,
@@ -93,6 +76,46 @@ func TestProxies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// run starts a proxy and waits until it shows its certificate. Somebody else
+// may take the port before it does; it is then given another one.
+func run(t *testing.T, secure *tls.Config, command func(front string) *exec.Cmd) (front string, output *written) {
+	t.Helper()
+	for range 5 {
+		front, output = freeAddress(t), new(written)
+		cmd := command(front)
+		cmd.Stdout, cmd.Stderr = output, output
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			_ = cmd.Wait()
+			close(ended)
+		}()
+		t.Cleanup(func() {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			<-ended
+		})
+		over := false
+		for deadline := time.Now().Add(patience); !over && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			if conn, err := tls.Dial("tcp", front, secure); err == nil {
+				_ = conn.Close()
+				return front, output
+			}
+			select {
+			case <-ended:
+				over = true
+			default:
+			}
+		}
+		if !over {
+			break
+		}
+	}
+	t.Fatalf("the proxy does not listen:\n%s", output)
+	return "", nil
 }
 
 func freeAddress(t *testing.T) string {
