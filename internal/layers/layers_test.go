@@ -19,6 +19,7 @@ var floors = [][]string{
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store", "internal/webhook"},
 	{"internal/audit", "internal/event", "internal/seal"},
+	{"internal/blob"},
 	{"sfu", "turn"},
 	{"call"},
 	{"api", "signal"},

@@ -12,7 +12,10 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -66,6 +69,7 @@ type Vault struct {
 type Key struct {
 	scope string
 	aead  cipher.AEAD
+	names []byte // key of Name
 }
 
 // New returns the vault over a key store. master has KeySize bytes.
@@ -132,7 +136,11 @@ func (v *Vault) Find(ctx context.Context, scope string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	k = &Key{scope: scope, aead: aead}
+	names, err := hkdf.Key(sha256.New, raw, nil, "careline names", KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key for names: %w", err)
+	}
+	k = &Key{scope: scope, aead: aead, names: names}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.open) >= cached {
@@ -177,6 +185,14 @@ func (k *Key) Seal(content []byte, place string) []byte { return seal(k.aead, co
 // Open returns sealed content, or ErrSealed.
 func (k *Key) Open(sealed []byte, place string) ([]byte, error) {
 	return open(k.aead, sealed, k.bind(place))
+}
+
+// Name returns 32 bytes that stand for content in this scope: the same for the same content, and without the key nobody can tell which
+// content it is, not even by trying.
+func (k *Key) Name(content []byte) []byte {
+	mac := hmac.New(sha256.New, k.names)
+	mac.Write(content)
+	return mac.Sum(nil)
 }
 
 func (k *Key) bind(place string) []byte { return []byte(k.scope + "\x00" + place) }

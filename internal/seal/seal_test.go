@@ -162,6 +162,33 @@ func TestDestroyedKeysStayDestroyed(t *testing.T) {
 	}
 }
 
+func TestNamesTellNothingWithoutTheKey(t *testing.T) {
+	v, db := newVault(t, master)
+	ann, err := v.Key(ctx, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ben, err := v.Key(ctx, "ben")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := New(db, master, clock.Real{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	annLater, err := again.Find(ctx, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := ann.Name([]byte("content"))
+	if !bytes.Equal(name, annLater.Name([]byte("content"))) || len(name) != 32 {
+		t.Errorf("the name changed: %x", name)
+	}
+	if bytes.Equal(name, ben.Name([]byte("content"))) || bytes.Equal(name, ann.Name([]byte("other"))) {
+		t.Error("a name stands for two things")
+	}
+}
+
 func TestManyKeys(t *testing.T) {
 	v, _ := newVault(t, master)
 	first, err := v.Key(ctx, "0")
@@ -221,7 +248,7 @@ func FuzzOpen(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	k := &Key{"scope", aead}
+	k := &Key{scope: "scope", aead: aead}
 	f.Add(k.Seal([]byte("content"), "place"))
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
