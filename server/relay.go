@@ -212,6 +212,9 @@ func (s *Server) relayURLs() []string {
 			if len(hosts) == relayHosts || len(hosts) > 0 && a.IsLoopback() {
 				break
 			}
+			if len(hosts) > 0 && a.Is6() && turn.Restricted(a) {
+				continue // whoever has such an address has an IPv4 one, too
+			}
 			hosts = append(hosts, a.String())
 		}
 	}

@@ -2,6 +2,7 @@ package turn
 
 import (
 	"crypto/rand"
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -9,7 +10,10 @@ import (
 	"time"
 )
 
-const relayBuffer = 2048 // longest packet of a peer, in bytes; media and DTLS stay below 1500
+const (
+	relayBuffer = 2048                 // longest packet of a peer, in bytes; media and DTLS stay below 1500
+	errorPause  = 5 * time.Millisecond // after an error of reading: it passes, or at least does not keep a CPU busy
+)
 
 // client is the way back to a client: its 5-tuple.
 type client interface {
@@ -146,10 +150,11 @@ func (a *allocation) read() {
 	for {
 		n, from, err := a.conn.ReadFromUDPAddrPort(b[headroom : headroom+relayBuffer])
 		if err != nil {
-			if a.closed.Load() {
+			if errors.Is(err, net.ErrClosed) {
 				return
 			}
-			continue // an ICMP error of an earlier packet
+			time.Sleep(errorPause)
+			continue
 		}
 		peer := a.server.peers.Load().Origin(unmap(from))
 		table := a.bindings.Load()

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 const (
@@ -38,7 +39,8 @@ func (l *udpListener) read() error {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
-			continue // an ICMP error of an earlier packet
+			time.Sleep(errorPause)
+			continue
 		case n == len(b):
 			l.server.counters.malformed.Add(1)
 			continue
