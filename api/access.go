@@ -169,4 +169,4 @@ func (a *API) strangerIn(ctx context.Context, callID string) (call.Role, error) 
 }
 
 // allPermissions is what the description lists.
-var allPermissions = []Permission{Public, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake}
+var allPermissions = []Permission{Public, anyToken, ownSession, tokenRevoke, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake}

@@ -45,6 +45,7 @@ type API struct {
 	log        *slog.Logger
 	replays    *replays
 	huma       huma.API
+	described  huma.API // of what is answered elsewhere: the same document, no routes
 	mux        *http.ServeMux
 	operations []Operation
 	document   []byte // OpenAPI 3.1, JSON
@@ -57,7 +58,10 @@ func New(cfg Config) (*API, error) {
 		auth: cfg.Auth, calls: cfg.Calls, ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
 		replays: newReplays(cfg.Store, cfg.Clock), mux: http.NewServeMux(),
 	}
-	a.huma = humago.New(a.mux, humaConfig(cfg.Version))
+	config := humaConfig(cfg.Version)
+	a.huma = humago.New(a.mux, config)
+	a.described = humago.New(http.NewServeMux(), config)
+	a.describeSessions()
 	a.registerCalls()
 	a.registerPeople()
 	a.registerInvites()

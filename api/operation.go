@@ -16,8 +16,9 @@ type operation struct {
 	need             Permission
 	status           int // of success; 0: 200, or 204 without a body
 	errors           []int
-	request          any // example of the body, of its type; nil without one
-	response         any // the same of the answer's body
+	request          any  // example of the body, of its type; nil without one
+	response         any  // the same of the answer's body
+	elsewhere        bool // described here, answered by the server itself
 }
 
 const (
@@ -40,14 +41,18 @@ func register[I, O any](a *API, op operation, handler func(context.Context, *I) 
 	if !op.need.open {
 		h.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
-	if op.method == http.MethodPost && !op.need.open {
+	if op.method == http.MethodPost && !op.need.open && !op.elsewhere {
 		h.Parameters = append(h.Parameters, &huma.Param{
 			Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &maxIdempotencyKey},
 			Description: "Makes a retry safe: the same key, path and body within 24 hours get the first answer again, with Idempotent-Replay: true.",
 			Example:     "8e03978e-40d5-43e8-bc93-6894a57f9324",
 		})
 	}
-	huma.Register(a.huma, h, func(ctx context.Context, in *I) (*O, error) {
+	on := a.huma
+	if op.elsewhere {
+		on = a.described
+	}
+	huma.Register(on, h, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handler(ctx, in)
 		if err == nil {
 			return out, nil
@@ -59,7 +64,7 @@ func register[I, O any](a *API, op operation, handler func(context.Context, *I) 
 		return nil, p
 	})
 	a.example(op)
-	a.operations = append(a.operations, Operation{ID: op.id, Method: op.method, Path: op.path, Permission: op.need, example: op.request, answer: op.response})
+	a.operations = append(a.operations, Operation{ID: op.id, Method: op.method, Path: op.path, Permission: op.need, example: op.request, answer: op.response, elsewhere: op.elsewhere})
 }
 
 // Operation is what is known of an operation from outside.
@@ -68,6 +73,7 @@ type Operation struct {
 	Permission       Permission
 
 	example, answer any
+	elsewhere       bool
 }
 
 // Operations returns all operations, as declared.

@@ -145,6 +145,11 @@ func detailOf(err error) (Detail, bool) {
 	return Detail{detail.Location, detail.Message}, true
 }
 
+// WriteProblem answers with the problem of a status, for handlers beside the API.
+func WriteProblem(w http.ResponseWriter, status int, detail string) {
+	writeProblem(w, newProblem(status, detail))
+}
+
 // writeProblem answers outside an operation.
 func writeProblem(w http.ResponseWriter, p *Problem) {
 	w.Header().Set("Content-Type", problemType)

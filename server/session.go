@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"careline/api"
 	"careline/internal/auth"
 	"careline/internal/errs"
 )
@@ -76,7 +77,7 @@ func (s *Server) serveRevocations(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if claims.Video == nil || !claims.Video.RoomCreate {
-		writeProblem(w, http.StatusForbidden, "forbidden", "this needs a token with the grant roomCreate")
+		api.WriteProblem(w, http.StatusForbidden, "this needs a token with the grant roomCreate")
 		return
 	}
 	var body struct {
@@ -87,7 +88,7 @@ func (s *Server) serveRevocations(w http.ResponseWriter, r *http.Request) {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRevocationBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&body); err != nil || (body.TokenID == "") == (body.Identity == "") {
-		writeProblem(w, http.StatusBadRequest, "validation", "expected {token_id or identity, until: a time in RFC 3339, optional}")
+		api.WriteProblem(w, http.StatusUnprocessableEntity, "expected {token_id or identity, until: a time in RFC 3339, optional}")
 		return
 	}
 	if body.Until.IsZero() { // by then all that is signed now has expired
@@ -137,16 +138,9 @@ func (s *Server) allowPage(w http.ResponseWriter, r *http.Request, methods strin
 
 // refuseIdentity answers an error of package auth.
 func refuseIdentity(w http.ResponseWriter, err error) {
-	status, code := auth.StatusOf(err), "unauthenticated"
-	switch {
-	case errs.Is(err, errs.Invalid):
-		status, code = http.StatusBadRequest, "validation"
-	case status == http.StatusForbidden:
-		code = "forbidden"
-	case status == http.StatusTooManyRequests:
-		code = "rate-limited"
-	case status == http.StatusServiceUnavailable:
-		code = "unavailable"
+	status := auth.StatusOf(err)
+	if errs.Is(err, errs.Invalid) {
+		status = http.StatusUnprocessableEntity
 	}
 	if after := auth.RetryAfter(err); after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(after))
@@ -154,23 +148,12 @@ func refuseIdentity(w http.ResponseWriter, err error) {
 	if errors.Is(err, auth.ErrNoToken) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
-	writeProblem(w, status, code, err.Error())
+	api.WriteProblem(w, status, err.Error())
 }
 
 func refuseMethod(w http.ResponseWriter, allowed string) {
 	w.Header().Set("Allow", allowed)
-	writeProblem(w, http.StatusMethodNotAllowed, "method-not-allowed", "this path does not have that method")
-}
-
-// writeProblem answers as RFC 9457 has it.
-func writeProblem(w http.ResponseWriter, status int, code, detail string) {
-	writeJSON(w, "application/problem+json", status, struct {
-		Type   string `json:"type"`
-		Title  string `json:"title"`
-		Status int    `json:"status"`
-		Code   string `json:"code"`
-		Detail string `json:"detail"`
-	}{"about:blank", http.StatusText(status), status, code, detail})
+	api.WriteProblem(w, http.StatusMethodNotAllowed, "this path does not have that method")
 }
 
 func writeJSON(w http.ResponseWriter, contentType string, status int, body any) {
