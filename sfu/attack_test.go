@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strconv"
@@ -221,4 +222,38 @@ func TestIdleTCPConnectionsAreClosed(t *testing.T) {
 		})
 	}
 	open.Wait()
+}
+
+// TestMutatedPacketsChangeNothing sends 20,000 of a publisher's packets, changed at random, from its own address, which the gate lets in.
+func TestMutatedPacketsChangeNothing(t *testing.T) {
+	s := startServer(t, nil)
+	alice := join(t, s, "alice", clientOptions{single: true})
+	bob := join(t, s, "bob", clientOptions{single: true})
+	wire := tap(alice)
+	source := alice.publish(webrtc.MimeTypeOpus, sourceOptions{})
+	heard := bob.receives(source.info.Sid, 20)
+	seed := time.Now().UnixNano()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	for sent := 0; sent < 20_000; {
+		for _, packet := range wire.packets() {
+			packet = slices.Clone(packet)
+			for range 1 + random.IntN(8) {
+				packet[random.IntN(len(packet))] = byte(random.Uint32())
+			}
+			if random.IntN(4) == 0 {
+				packet = packet[:random.IntN(len(packet)+1)]
+			}
+			if _, err := alice.upstream.UDPConn.WriteToUDPAddrPort(packet, s.address); err != nil {
+				t.Fatal(err)
+			}
+			sent++
+		}
+		heard.more(bob, 1)
+	}
+	heard.more(bob, 20)
+	source.encodings[0].pause()
+	if in, sent := s.Stats().PacketsIn, wire.media.Load(); in > sent {
+		t.Errorf("%d packets were taken of %d sent", in, sent)
+	}
 }
