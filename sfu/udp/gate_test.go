@@ -230,3 +230,34 @@ func FuzzGate(f *testing.F) {
 		}
 	})
 }
+
+func TestGateAllocatesNothing(t *testing.T) {
+	g, _, _ := gated()
+	g.sends(stunMessage(stunSuccess, 1), ann)
+	if n := testing.AllocsPerRun(1000, func() {
+		g.receives(rtpPacket, ann)
+		g.sendsRTP(ann)
+		g.sends(rtcpPacket, ann)
+	}); n != 0 {
+		t.Errorf("%v allocations for three packets", n)
+	}
+}
+
+func BenchmarkGate(b *testing.B) {
+	p := &Port{consent: DefaultConsent}
+	begin := time.Now()
+	p.now = func() int64 { return int64(time.Since(begin)) }
+	g := newGate(p)
+	g.sends(stunMessage(stunSuccess, 1), evil)
+	g.sends(stunMessage(stunSuccess, 1), ann)
+	b.Run("in", func(b *testing.B) {
+		for b.Loop() {
+			g.receives(rtpPacket, ann)
+		}
+	})
+	b.Run("out", func(b *testing.B) {
+		for b.Loop() {
+			g.sendsRTP(ann)
+		}
+	})
+}
