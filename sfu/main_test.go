@@ -10,7 +10,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a condition may take to come true. It is a bound for a broken build, not a measurement.
-const patience = 15 * time.Second
+const patience = 40 * time.Second
 
 // eventually polls until the condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {

@@ -127,7 +127,7 @@ func (p *Participant) answer(t *transport) (string, error) {
 
 // answerGrace is what a connected client gets to apply an answer before media comes that the answer announces: browsers drop what they do
 // not know, the first keyframe with it, and pion guesses.
-const answerGrace = 50 * time.Millisecond
+const answerGrace = 100 * time.Millisecond
 
 // negotiate opens a negotiation of the subscriber connection when one is due: an offer to a dual client, a hint to a single-connection one.
 func (p *Participant) negotiate() {

@@ -197,11 +197,13 @@ func TestConsumerGoesOnWhereItWas(t *testing.T) {
 	if err := b.Run(ctx, Consumer{Name: "index", Handle: first.handle}); err == nil {
 		t.Error("two consumers of one name run")
 	}
+	b.waitHandled("index", 2) // what is not written when it stops comes again
 	stop()
 	b.say("a", "3")
 	second := &handler{}
 	stop = b.run(Consumer{Name: "index", Handle: second.handle})
 	eventually(t, "the third only", func() bool { return second.saw() == "3" })
+	b.waitHandled("index", 3)
 	stop()
 
 	late := &handler{}
@@ -212,6 +214,7 @@ func TestConsumerGoesOnWhereItWas(t *testing.T) {
 	})
 	b.say("a", "4")
 	eventually(t, "what came after it began", func() bool { return late.saw() == "4" })
+	b.waitHandled("late", 4)
 	stop()
 	err := b.View(ctx, func(tx *store.Tx) error {
 		lag, err := b.Lag(tx)
@@ -223,6 +226,16 @@ func TestConsumerGoesOnWhereItWas(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// waitHandled waits until a consumer's cursor is at a position.
+func (b *bench) waitHandled(name string, pos uint64) {
+	b.t.Helper()
+	eventually(b.t, "the cursor of "+name, func() bool {
+		var at cursor
+		_ = b.View(ctx, func(tx *store.Tx) (err error) { at, err = cursors.Get(tx, name); return err })
+		return at.Pos == pos
+	})
 }
 
 // TestConsumerFails has one event fail for a while and one for good.
@@ -295,6 +308,7 @@ func TestTrimKeepsWhatIsNotHandled(t *testing.T) {
 	}}
 	stop := b.run(Consumer{Name: "index", Handle: h.handle})
 	eventually(t, "the first two", func() bool { return h.saw() == "1 2" })
+	b.waitHandled("index", 2)
 	stop()
 	trim := func(before time.Time) (n int) {
 		t.Helper()
