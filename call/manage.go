@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"time"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -201,6 +200,9 @@ func (s *Service) LetSpeak(ctx context.Context, call, identity string, may bool)
 	return p, err
 }
 
+// handTime is RFC 3339 with milliseconds: hands are answered in the order in which they went up.
+const handTime = "2006-01-02T15:04:05.000Z07:00"
+
 // Hand raises or lowers the hand of somebody who is in the call.
 func (s *Service) Hand(ctx context.Context, call, identity string, up bool) error {
 	if err := s.cfg.Store.View(ctx, func(tx *store.Tx) error { _, err := s.open(tx, call); return err }); err != nil {
@@ -208,7 +210,7 @@ func (s *Service) Hand(ctx context.Context, call, identity string, up bool) erro
 	}
 	value := ""
 	if up {
-		value = s.cfg.Clock.Now().UTC().Format(time.RFC3339)
+		value = s.cfg.Clock.Now().UTC().Format(handTime)
 	}
 	_, err := s.cfg.Rooms.UpdateParticipant(ctx, &livekit.UpdateParticipantRequest{
 		Room: call, Identity: identity, Attributes: map[string]string{sfu.HandAttribute: value},

@@ -34,6 +34,12 @@ export interface Link {
   url: string;
 }
 
+/** A call and the whole links into it: by identity, and for guests under `guests`. */
+export interface KindOfCall {
+  room: string;
+  links: Record<string, string>;
+}
+
 /** A server of its own, in development mode on free ports. */
 export interface Server {
   /** The page's origin. */
@@ -44,8 +50,20 @@ export interface Server {
   log(): string;
   /** Makes a call and returns its two links, whole. */
   call(room?: string): Promise<{ room: string; links: [Link, Link] }>;
+  /** Makes a call of a kind, as the start page does. */
+  callOf(kind: 'direct' | 'conference' | 'broadcast', options?: { title?: string; waiting_room?: boolean }): Promise<KindOfCall>;
   /** Stops it in order and returns its exit code. */
   stop(): Promise<number | null>;
+}
+
+async function make(url: string, body: unknown): Promise<unknown> {
+  const response = await fetch(`${url}/dev/call`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Origin: url },
+    body: JSON.stringify(body),
+  });
+  if (!response.ok) throw new Error(`making a call: ${response.status} ${await response.text()}`);
+  return response.json();
 }
 
 /** Starts `bin/careline` with further environment, on the port of another server's URL if one is given; throws with its output when it does
@@ -88,15 +106,13 @@ export async function startServer(environment: Record<string, string> = {}, at?:
     mediaPort,
     log: () => output,
     async call(room) {
-      const response = await fetch(`${url}/dev/call`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', Origin: url },
-        body: JSON.stringify(room ? { room } : {}),
-      });
-      if (!response.ok) throw new Error(`making a call: ${response.status} ${await response.text()}`);
-      const call = (await response.json()) as { room: string; links: [Link, Link] };
+      const call = (await make(url, room ? { room } : {})) as { room: string; links: [Link, Link] };
       for (const link of call.links) link.url = new URL(link.url, url).href;
       return call;
+    },
+    async callOf(kind, options = {}) {
+      const { room, links } = (await make(url, { kind, ...options })) as { room: string; links: Partial<Link>[] };
+      return { room, links: Object.fromEntries(links.map((link) => [link.identity ?? 'guests', new URL(link.url ?? '', url).href])) };
     },
     async stop() {
       child.kill('SIGTERM');

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { Answer, EndingKind } from '../src/core/ending';
-import { askWhy, canRejoin, endingOfDisconnect, endingOfFailure } from '../src/core/ending';
+import { askWhy, canRejoin, endingOfDisconnect, endingOfFailure, refusalOf } from '../src/core/ending';
 import { ConnectionError, DisconnectReason } from 'livekit-client';
 
 describe('endingOfDisconnect', () => {
@@ -28,6 +28,9 @@ describe('endingOfFailure', () => {
     ['an expired token by the words', ConnectionError.notAllowed('the token has expired', 401), false, 'expired'],
     ['a bad token', ConnectionError.notAllowed('invalid token', 401), false, 'refused'],
     ['a full room', ConnectionError.notAllowed('the room is full', 403), false, 'full'],
+    ['a banned guest', ConnectionError.notAllowed('you may not join this call', 403), false, 'banned'],
+    ['a locked call', ConnectionError.notAllowed('this call is locked', 403), false, 'locked'],
+    ['a refusal about something else', ConnectionError.notAllowed('no permission', 403), false, 'refused'],
     ['a full room as a server error', ConnectionError.serverUnreachable('room is full', 503), false, 'full'],
     ['a server that stops', ConnectionError.serverUnreachable('stopping', 503), false, 'shutdown'],
     ['no server', ConnectionError.serverUnreachable('no route'), false, 'unreachable'],
@@ -49,6 +52,8 @@ describe('endingOfFailure', () => {
     ['a full room', { status: 503, text: 'room is full' }, false, 'full'],
     ['a server that stops', { status: 503, text: 'server is stopping' }, false, 'shutdown'],
     ['a bad token', { status: 401, text: 'invalid token' }, false, 'refused'],
+    ['a third', { status: 403, text: 'this call is between two other people' }, false, 'third'],
+    ['another prohibition', { status: 403, text: 'no permission' }, false, 'refused'],
     ['an expired token', { status: 401, text: 'invalid token' }, true, 'expired'],
     ['a server that finds nothing wrong', { status: 200, text: 'success' }, false, 'unreachable'],
     ['a broken server', { status: 500, text: 'internal error' }, false, 'unreachable'],
@@ -60,6 +65,28 @@ describe('endingOfFailure', () => {
     const ask = vi.fn();
     expect(await endingOfFailure(ConnectionError.notAllowed('no', 401), false, ask)).toBe('refused');
     expect(ask).not.toHaveBeenCalled();
+  });
+});
+
+describe('refusalOf', () => {
+  // What the server says stands in its source: a sentence that changes there has to change here.
+  const source = Object.values(import.meta.glob<string>('../../call/tables.go', { query: '?raw', import: 'default', eager: true }))[0] ?? '';
+  const said = (name: string): string => new RegExp(`${name}\\s*=\\s*errs\\.New\\(errs\\.Denied, "([^"]+)"`).exec(source)?.[1] ?? '';
+
+  it.each<[string, EndingKind]>([
+    ['ErrOver', 'ended'],
+    ['ErrBanned', 'banned'],
+    ['ErrLocked', 'locked'],
+    ['ErrWaiting', 'waiting'],
+    ['ErrBetweenTwo', 'third'],
+  ])('%s of the server is %s', (name, kind) => {
+    expect(said(name)).not.toBe('');
+    expect(refusalOf(said(name))).toBe(kind);
+  });
+
+  it('knows nothing of other sentences', () => {
+    expect(refusalOf('')).toBeUndefined();
+    expect(refusalOf('the token does not give this right')).toBeUndefined();
   });
 });
 
@@ -78,8 +105,9 @@ describe('askWhy', () => {
 
 describe('canRejoin', () => {
   it('is offered only where the same link can help', () => {
-    const kinds: EndingKind[] = ['left', 'full', 'duplicate', 'closed', 'shutdown', 'unreachable', 'lost', 'failed'];
+    const kinds: EndingKind[] = ['left', 'full', 'duplicate', 'closed', 'shutdown', 'unreachable', 'lost', 'failed', 'locked', 'waiting'];
     expect(kinds.filter(canRejoin)).toEqual(kinds);
-    expect((['incomplete', 'expired', 'refused', 'removed'] as const).filter(canRejoin)).toEqual([]);
+    const over: EndingKind[] = ['incomplete', 'expired', 'refused', 'removed', 'banned', 'ended', 'third'];
+    expect(over.filter(canRejoin)).toEqual([]);
   });
 });

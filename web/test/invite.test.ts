@@ -34,6 +34,20 @@ describe('enter', () => {
     expect(await enter(place(), answer({}, status))).toEqual({ state: 'refused', reason });
   });
 
+  it.each([
+    ['this call is locked', 'locked'],
+    ['this call has ended', 'ended'],
+    ['you may not join this call', 'banned'],
+    ['this call is between two other people', 'third'],
+  ])('tells that %s', async (detail, ending) => {
+    expect(await enter(place(), answer({ detail }, 403))).toEqual({ state: 'forbidden', ending });
+  });
+
+  it('knows who was turned away from one who has a wrong link', async () => {
+    expect(await enter({ ...place(), ticket: 't' }, answer({}, 404))).toEqual({ state: 'refused', reason: 'turned-away' });
+    expect(await enter(place(), answer({}, 404))).toEqual({ state: 'refused', reason: 'invalid' });
+  });
+
   it('takes an answer without a token, or none at all, for out of reach', async () => {
     expect(await enter(place(), answer({ status: 'admitted' }))).toEqual({ state: 'refused', reason: 'unreachable' });
     expect(await enter(place(), () => Promise.reject(new TypeError('offline')))).toEqual({ state: 'refused', reason: 'unreachable' });

@@ -1,7 +1,7 @@
 import type { Participant, Room } from 'livekit-client';
 import { describe, expect, it } from 'vitest';
 import type { PictureChoice, PictureKind, Viewing } from '../src/core/people';
-import { peopleOf, personOf, soundsOf } from '../src/core/people';
+import { listed, peopleOf, personOf, raisedHands, soundsOf, staged } from '../src/core/people';
 
 /** A reader who sees everything but, perhaps, one kind of picture as chosen. */
 function seeing(chosen: Partial<Record<PictureKind, PictureChoice>> = {}): Viewing {
@@ -24,6 +24,8 @@ function participant(values: {
   quality?: string;
   audio?: FakePublication[];
   video?: FakePublication[];
+  attributes?: Record<string, string>;
+  canPublish?: boolean;
 }): Participant {
   const map = (list: FakePublication[] = []) => new Map(list.map((p, i) => [String(i), { isMuted: false, ...p }]));
   return {
@@ -33,6 +35,8 @@ function participant(values: {
     isSpeaking: false,
     joinedAt: new Date(values.joined ?? 0),
     connectionQuality: values.quality ?? 'unknown',
+    attributes: values.attributes ?? {},
+    permissions: { canPublish: values.canPublish ?? true, canPublishSources: [] },
     audioTrackPublications: map(values.audio),
     videoTrackPublications: map(values.video),
   } as unknown as Participant;
@@ -140,5 +144,37 @@ describe('a room', () => {
 
   it('plays each track that has arrived', () => {
     expect(soundsOf(room).map((s) => s.sid)).toEqual(['TR_1']);
+  });
+});
+
+describe('a call', () => {
+  const someone = (identity: string, role: string, hand = '', more: { local?: boolean; canPublish?: boolean } = {}) =>
+    personOf(participant({ identity, attributes: { 'careline.role': role, 'careline.hand': hand }, ...more }), seeing());
+  const early = '2026-11-21T08:00:00.100Z';
+  const late = '2026-11-21T08:00:00.900Z';
+  const people = [
+    someone('speaker', 'speaker'),
+    someone('quiet', 'viewer', '', { canPublish: false }),
+    someone('second', 'viewer', late, { canPublish: false }),
+    someone('odd', 'viewer', 'yes', { canPublish: false }),
+    someone('first', 'viewer', early, { canPublish: false }),
+    someone('voice', 'viewer'),
+    someone('host', 'host', '', { local: true }),
+  ];
+  const names = (list: typeof people) => list.map((p) => p.identity);
+
+  it('lists this side, then raised hands in the order they went up, then the others', () => {
+    expect(names(listed(people))).toEqual(['host', 'first', 'second', 'odd', 'speaker', 'quiet', 'voice']);
+    expect(names(raisedHands(people))).toEqual(['first', 'second', 'odd']);
+  });
+
+  it('gives viewers who may not speak no place on the stage', () => {
+    expect(names(staged(people))).toEqual(['speaker', 'voice', 'host']);
+  });
+
+  it('shows everybody of a room that is no call', () => {
+    const plain = personOf(participant({ identity: 'a', canPublish: false }), seeing());
+    expect([plain.role, plain.hand, plain.maySend]).toEqual([undefined, undefined, false]);
+    expect(staged([plain])).toEqual([plain]);
   });
 });

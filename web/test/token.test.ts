@@ -16,8 +16,17 @@ describe('readToken', () => {
       identity: 'guest-1',
       name: '\u00d6mer \u4f60\u597d',
       room: 'trip',
+      maySend: true,
       expires: 1_700_000_000_000,
     });
+  });
+
+  it.each([
+    [{}, true],
+    [{ canPublish: true }, true],
+    [{ canPublish: false }, false],
+  ])('with the grant %j may send: %s', (video, maySend) => {
+    expect(readToken(jwt({ video }))?.maySend).toBe(maySend);
   });
 
   it.each(['', 'abc', 'a.b.c', 'a..c', jwt(null), jwt('text').slice(2), `${jwt({})}.more`])('refuses %j', (token) => {
@@ -29,6 +38,7 @@ describe('readToken', () => {
       identity: '',
       name: '',
       room: '',
+      maySend: true,
       expires: undefined,
     });
   });

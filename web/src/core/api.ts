@@ -1,3 +1,5 @@
+import type { CallKind } from './place';
+
 /** One person's way into a call, as the development server hands it out; for guests without a name and a token. */
 export interface CallLink {
   identity?: string;
@@ -11,8 +13,6 @@ export interface NewCall {
   room: string;
   links: CallLink[];
 }
-
-export type CallKind = 'direct' | 'conference' | 'broadcast';
 
 /** Makes a call on a server that runs in development mode. Throws when it refuses or is out of reach. */
 export async function makeCall(kind: CallKind, title: string, waitingRoom: boolean, send: typeof fetch = fetch): Promise<NewCall> {

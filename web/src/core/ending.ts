@@ -7,6 +7,11 @@ export type EndingKind =
   | 'full'
   | 'duplicate'
   | 'removed'
+  | 'banned'
+  | 'ended'
+  | 'locked'
+  | 'waiting'
+  | 'third'
   | 'closed'
   | 'shutdown'
   | 'unreachable'
@@ -15,7 +20,23 @@ export type EndingKind =
 
 /** Whether the same link can be tried again. */
 export function canRejoin(kind: EndingKind): boolean {
-  return kind !== 'incomplete' && kind !== 'expired' && kind !== 'refused' && kind !== 'removed';
+  return !hopeless.has(kind);
+}
+
+const hopeless = new Set<EndingKind>(['incomplete', 'expired', 'refused', 'removed', 'banned', 'ended', 'third']);
+
+// The server's sentences about a call's rules; they come with the status 403, which says only that there is one.
+const refusals: readonly [RegExp, EndingKind][] = [
+  [/call has ended/i, 'ended'],
+  [/may not join this call/i, 'banned'],
+  [/call is locked/i, 'locked'],
+  [/host has to let you in/i, 'waiting'],
+  [/between two other people/i, 'third'],
+];
+
+/** The rule of the call that a server's refusal is about; undefined when it is about something else. */
+export function refusalOf(words: string): EndingKind | undefined {
+  return refusals.find(([pattern]) => pattern.test(words))?.[1];
 }
 
 // livekit.DisconnectReason and livekit-client's ConnectionErrorReason by number: the library itself loads later.
@@ -84,7 +105,8 @@ export async function endingOfFailure(
   const answer = await ask();
   if (!answer) return 'unreachable';
   if (answer.status === 503) return fullRoom.test(answer.text) ? 'full' : 'shutdown';
-  if (answer.status === 401 || answer.status === 403) return expired ? 'expired' : 'refused';
+  if (answer.status === 403) return refusalOf(answer.text) ?? (expired ? 'expired' : 'refused');
+  if (answer.status === 401) return expired ? 'expired' : 'refused';
   return kind;
 }
 
@@ -96,7 +118,7 @@ function kindOf(error: unknown, expired: boolean): EndingKind {
   if (fullRoom.test(words)) return 'full';
   switch (failure.reason) {
     case notAllowed:
-      return expired || /expired/i.test(words) ? 'expired' : 'refused';
+      return refusalOf(words) ?? (expired || /expired/i.test(words) ? 'expired' : 'refused');
     case serverUnreachable:
       return failure.status === 503 ? 'shutdown' : 'unreachable';
     case cancelled:

@@ -1,4 +1,6 @@
 import type { Participant, RemoteTrack, Room, TrackPublication } from 'livekit-client';
+import type { Role } from './place';
+import { handOf, maySend, rightsOf, roleOf } from './place';
 
 /** A track that a media element can show; the elements need no more of it. */
 export interface Showable {
@@ -40,6 +42,12 @@ export interface Person {
   /** Whether the picture is of somebody who looks at this screen: then it is shown as in a mirror. */
   mirrored: boolean;
   quality: Quality;
+  /** Undefined in rooms that are no calls. */
+  role: Role | undefined;
+  /** When the hand went up, in milliseconds since 1970; undefined while it is down. */
+  hand: number | undefined;
+  /** Whether there is anything that this person may send: a broadcast's viewers may not until they are let speak. */
+  maySend: boolean;
 }
 
 export interface Sound {
@@ -98,6 +106,9 @@ export function personOf(participant: Participant, viewing: Viewing): Person {
     screen: viewing.audioOnly && !participant.isLocal ? undefined : pictureOf(participant, 'screen', viewing),
     mirrored: participant.isLocal && facing !== 'environment',
     quality: qualityOf(participant),
+    role: roleOf(participant),
+    hand: handOf(participant),
+    maySend: maySend(rightsOf(participant.permissions)),
   };
 }
 
@@ -107,6 +118,23 @@ export function peopleOf(room: Room, viewing: Viewing): Person[] {
     (a, b) => (a.joinedAt?.getTime() ?? 0) - (b.joinedAt?.getTime() ?? 0) || a.identity.localeCompare(b.identity),
   );
   return [room.localParticipant, ...others].map((p) => personOf(p, viewing));
+}
+
+/** Those with a raised hand, first raised first. */
+export function raisedHands(people: readonly Person[]): Person[] {
+  return people.filter((p) => p.hand !== undefined).sort((a, b) => (a.hand ?? 0) - (b.hand ?? 0));
+}
+
+/** As people are listed: this side, then raised hands, then the others. */
+export function listed(people: readonly Person[]): Person[] {
+  const me = people.filter((p) => p.local);
+  const hands = raisedHands(people).filter((p) => !p.local);
+  return [...me, ...hands, ...people.filter((p) => !p.local && p.hand === undefined)];
+}
+
+/** Who has a place on the stage: of a broadcast only those who may speak. */
+export function staged(people: readonly Person[]): Person[] {
+  return people.filter((p) => p.role !== 'viewer' || p.maySend);
 }
 
 /** Everything of the others that is to be heard. */

@@ -1,17 +1,22 @@
 import type { LocalTrack, LocalTrackPublication, LocalVideoTrack, Participant, RemoteParticipant, Room } from 'livekit-client';
 import { setBlur, wantedBlur } from './blur';
+import { CallApi, troubleOf } from './calls';
+import type { Trouble } from './calls';
 import { ChatLog, chatTopic } from './chat';
 import type { ChatTransport } from './chat';
 import type { DeviceKind, DeviceProblem } from './devices';
 import { Choices, problemOf } from './devices';
 import type { EndingKind } from './ending';
-import { askWhy, endingOfDisconnect, endingOfFailure } from './ending';
+import { askWhy, endingOfDisconnect, endingOfFailure, refusalOf } from './ending';
 import { Incoming } from './incoming';
+import { Moderation } from './moderation';
 import { Observable } from './observable';
 import type { Capture, Sending } from './outgoing';
 import { captureConstraints, captureOptions, isSending, recapture } from './outgoing';
 import type { Person, PictureChoice, PictureKind, Sound } from './people';
 import { peopleOf, soundsOf } from './people';
+import type { CallFacts, Rights } from './place';
+import { allRights, factsOf, may, maySend, rightsOf, roleOf } from './place';
 import type { JoinMedia } from './preview';
 import { readToken } from './token';
 
@@ -19,11 +24,16 @@ type LiveKit = typeof import('livekit-client');
 
 /** Something that happened and is said once, by name of its text. */
 export type Notice =
-  | { kind: 'joined' | 'left'; name: string }
+  | { kind: 'joined' | 'left' | 'hand'; name: string }
   | { kind: 'device-problem'; input: 'microphone' | 'camera' | 'screen' | 'speaker'; problem: DeviceProblem }
   | { kind: 'device-lost'; input: 'microphone' | 'camera' }
   | { kind: 'not-blurred' }
-  | { kind: 'may-not-publish' };
+  | { kind: 'muted'; input: 'microphone' | 'camera' }
+  | { kind: 'refused'; trouble: Trouble }
+  | { kind: 'may-not-publish' | 'let-speak' | 'silenced' };
+
+/** Of data packets by which the server tells hosts and operators that a list has changed. */
+const callTopic = 'careline.call';
 
 export interface SessionOptions {
   /** Two peer connections instead of one, for servers and tests that want the older way. */
@@ -55,13 +65,21 @@ export class CallSession extends Observable {
   /** False while the browser wants a tap before it plays sound. */
   audible = true;
   /** Which own device is being switched; its button waits. */
-  readonly busy = new Set<'microphone' | 'camera' | 'screen'>();
+  readonly busy = new Set<'microphone' | 'camera' | 'screen' | 'hand'>();
   readonly chat = new ChatLog();
+  /** What is known of the call; undefined in rooms that are none. */
+  facts: CallFacts | undefined;
+  /** What this side may send now. */
+  rights: Rights = allRights;
+  /** What a host or operator does; undefined for everybody else. */
+  moderation: Moderation | undefined;
 
   private room: Room | undefined;
   private lib: LiveKit | undefined;
   private leaving = false;
   private brokenAt = 0;
+  private way = { serverUrl: '', token: '' };
+  private readonly raised = new Set<string>();
   /** How the picture is sent now, which follows the choice. */
   private sentAs: Sending;
   private readonly incoming = new Incoming();
@@ -106,6 +124,7 @@ export class CallSession extends Observable {
   /** Joins with the given tracks, which then belong to the session. Ends in `connected` or `ended`, never throws. */
   async join(serverUrl: string, token: string, media: JoinMedia): Promise<void> {
     this.phase = 'connecting';
+    this.way = { serverUrl, token };
     this.changed();
     try {
       const lib = (this.lib = await this.load());
@@ -123,7 +142,9 @@ export class CallSession extends Observable {
       // Where not even the smallest picture fits, none is better than sound that stutters; the page says why.
       await room.connect(serverUrl, token, { subscriberAllowPause: true });
       this.phase = 'connected';
+      this.rights = rightsOf(room.localParticipant.permissions);
       this.chat.connected(this.transport(room));
+      this.hearServer(room, lib);
       this.refresh();
       await this.publish(room, lib, media);
     } catch (error) {
@@ -151,6 +172,21 @@ export class CallSession extends Observable {
     const on = !this.room?.localParticipant.isCameraEnabled;
     if (on && this.audioOnly) this.setAudioOnly(false);
     return this.switching('camera', (room) => room.localParticipant.setCameraEnabled(on));
+  }
+
+  /** Raises one's hand, or lowers it. */
+  async raiseHand(up: boolean): Promise<void> {
+    if (!this.facts || this.busy.has('hand')) return;
+    this.busy.add('hand');
+    this.changed();
+    try {
+      await this.api(this.facts).raiseHand(up);
+    } catch (error) {
+      this.tell({ kind: 'refused', trouble: troubleOf(error) });
+    } finally {
+      this.busy.delete('hand');
+      this.changed();
+    }
   }
 
   toggleScreen(): Promise<void> {
@@ -251,11 +287,13 @@ export class CallSession extends Observable {
   private async publish(room: Room, lib: LiveKit, media: JoinMedia): Promise<void> {
     const me = room.localParticipant;
     const capture = this.capture;
+    if (!this.rights.microphone) media.microphone?.stop();
+    if (!this.rights.camera) media.camera?.stop();
     // The preview is opened in full size; these are wishes, and no camera is left out for them.
     if (media.camera && capture.sending !== 'high') await recapture(media.camera, capture).catch(() => undefined);
     const tracks = [
-      media.microphone && { track: new lib.LocalAudioTrack(media.microphone, deviceOf(media.microphone), false), source: lib.Track.Source.Microphone },
-      media.camera && { track: new lib.LocalVideoTrack(media.camera, deviceOf(media.camera), false), source: lib.Track.Source.Camera },
+      media.microphone && this.rights.microphone && { track: new lib.LocalAudioTrack(media.microphone, deviceOf(media.microphone), false), source: lib.Track.Source.Microphone },
+      media.camera && this.rights.camera && { track: new lib.LocalVideoTrack(media.camera, deviceOf(media.camera), false), source: lib.Track.Source.Camera },
     ];
     for (const item of tracks) {
       if (!item) continue;
@@ -364,6 +402,9 @@ export class CallSession extends Observable {
       RoomEvent.ActiveDeviceChanged,
       RoomEvent.TrackStreamStateChanged,
       RoomEvent.TrackPublished,
+      RoomEvent.ParticipantAttributesChanged,
+      RoomEvent.ParticipantPermissionsChanged,
+      RoomEvent.RoomMetadataChanged,
     ] as const) {
       room.on(event, refresh);
     }
@@ -374,7 +415,10 @@ export class CallSession extends Observable {
     room.on(RoomEvent.Reconnected, () => this.mended(room));
     room.on(RoomEvent.LocalTrackPublished, (publication: LocalTrackPublication) => this.watchEnd(publication, lib));
     room.on(RoomEvent.Disconnected, (reason) => {
-      if (this.phase === 'connected') this.end(endingOfDisconnect(reason, this.leaving));
+      if (this.phase === 'connected') void this.over(endingOfDisconnect(reason, this.leaving));
+    });
+    room.on(RoomEvent.DataReceived, (_payload, from, _kind, topic) => {
+      if (topic === callTopic && !from) void this.moderation?.read();
     });
     room.registerTextStreamHandler(chatTopic, (reader, from) => {
       const sender: Participant | undefined = room.remoteParticipants.get(from.identity);
@@ -396,7 +440,8 @@ export class CallSession extends Observable {
   }
 
   private came(participant: RemoteParticipant, kind: 'joined' | 'left'): void {
-    this.tell({ kind, name: participant.name?.trim() ? participant.name : participant.identity });
+    // The audience of a broadcast comes and goes without a word.
+    if (roleOf(participant) !== 'viewer') this.tell({ kind, name: participant.name?.trim() ? participant.name : participant.identity });
     this.refresh();
   }
 
@@ -442,11 +487,20 @@ export class CallSession extends Observable {
     };
   }
 
+  /** Being sent out, or the end of the room, may have a reason that only the refusal of the next join says. */
+  private async over(kind: EndingKind): Promise<void> {
+    const { serverUrl } = this.way;
+    const answer = kind === 'removed' || kind === 'closed' ? await askWhy(serverUrl, this.newestToken) : undefined;
+    const refusal = answer?.status === 403 ? refusalOf(answer.text) : undefined;
+    this.end(this.leaving ? 'left' : refusal === 'banned' || refusal === 'ended' ? refusal : kind);
+  }
+
   private end(kind: EndingKind): void {
     if (this.phase === 'ended') return;
     this.phase = 'ended';
     this.link = 'steady';
     this.ending = kind;
+    this.moderation = undefined;
     this.people = [];
     this.sounds = [];
     this.chat.ended();
@@ -462,9 +516,56 @@ export class CallSession extends Observable {
       this.incoming.apply(this.room);
       this.people = peopleOf(this.room, { audioOnly: this.audioOnly, choice: (identity, kind) => this.pictureChoice(identity, kind) });
       this.sounds = soundsOf(this.room);
+      this.place(this.room);
       this.audible = this.room.canPlaybackAudio;
     }
     this.changed();
+  }
+
+  /** Follows what the server says of this side's place in the call, and of raised hands. */
+  private place(room: Room): void {
+    this.facts = factsOf(room.metadata);
+    const role = this.me?.role;
+    if (this.facts && role && may(role, 'moderate') && !this.moderation) {
+      this.moderation = new Moderation(this.api(this.facts), role, this.facts);
+      void this.moderation.read();
+    }
+    this.moderation?.arrived(new Set(this.people.map((p) => p.identity)));
+    for (const { identity, name, hand, local } of this.people) {
+      if (hand === undefined) this.raised.delete(identity);
+      else if (!this.raised.has(identity)) {
+        this.raised.add(identity);
+        if (!local) this.tell({ kind: 'hand', name });
+      }
+    }
+    const before = maySend(this.rights);
+    this.rights = rightsOf(room.localParticipant.permissions);
+    if (before === maySend(this.rights)) return;
+    this.tell({ kind: before ? 'silenced' : 'let-speak' });
+    if (!before) return;
+    // The server has ended the tracks; here their devices are let go.
+    for (const { track } of [...room.localParticipant.trackPublications.values()]) {
+      if (track) void room.localParticipant.unpublishTrack(track, true);
+    }
+  }
+
+  /** What livekit-client does by itself on the server's word and keeps to itself. */
+  private hearServer(room: Room, lib: LiveKit): void {
+    room.engine.on(lib.EngineEvent.RemoteMute, (sid, muted) => {
+      const publication = room.localParticipant.trackPublications.get(sid);
+      if (!muted || !publication) return;
+      this.tell({ kind: 'muted', input: publication.kind === lib.Track.Kind.Audio ? 'microphone' : 'camera' });
+    });
+  }
+
+  private api(facts: CallFacts): CallApi {
+    return new CallApi(this.way.serverUrl, facts.id, () => this.newestToken);
+  }
+
+  /** The token as the server refreshed it last; livekit-client keeps it for its own reconnects. */
+  private get newestToken(): string {
+    const { token } = (this.room?.engine ?? {}) as unknown as { token?: string };
+    return token ?? this.way.token;
   }
 
   private tell(notice: Notice): void {

@@ -3,6 +3,8 @@ export interface TokenFacts {
   identity: string;
   name: string;
   room: string;
+  /** Whether the token lets its holder send sound or picture. The server may have changed its mind since. */
+  maySend: boolean;
   /** Milliseconds since 1970, undefined when the token does not say. */
   expires: number | undefined;
 }
@@ -11,7 +13,7 @@ interface Claims {
   sub?: unknown;
   name?: unknown;
   exp?: unknown;
-  video?: { room?: unknown };
+  video?: { room?: unknown; canPublish?: unknown };
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -30,6 +32,7 @@ export function readToken(token: string): TokenFacts | undefined {
       identity: text(claims.sub),
       name: text(claims.name),
       room: text(claims.video?.room),
+      maySend: claims.video?.canPublish !== false,
       expires: typeof claims.exp === 'number' ? claims.exp * 1000 : undefined,
     };
   } catch {

@@ -1,11 +1,11 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
-import { CircleAlert, RefreshCw, TriangleAlert, Volume2, X } from 'lucide';
+import { CircleAlert, Hourglass, Info, RefreshCw, TriangleAlert, Volume2, X } from 'lucide';
 import type { IconNode } from 'lucide';
 import './icon';
 import { base, buttons } from './styles';
 
-const icons = { alert: CircleAlert, link: RefreshCw, weak: TriangleAlert, sound: Volume2 } satisfies Record<string, IconNode>;
+const icons = { alert: CircleAlert, info: Info, link: RefreshCw, weak: TriangleAlert, sound: Volume2, waiting: Hourglass } satisfies Record<string, IconNode>;
 export type BannerIcon = keyof typeof icons;
 
 /** One statement above the stage, with at most one action. Fires `act` and `dismiss`. */

@@ -3,9 +3,12 @@ import { customElement, property, query, state } from 'lit/decorators.js';
 import { X } from 'lucide';
 import type { DeviceList } from '../core/devices';
 import type { I18n, TextKey } from '../core/i18n';
+import { staged } from '../core/people';
+import { maySend } from '../core/place';
 import type { CallSession, Notice } from '../core/session';
 import './background';
 import './banner';
+import type { BannerIcon } from './banner';
 import './chat-panel';
 import './controls';
 import type { ClControls, Panel } from './controls';
@@ -22,6 +25,7 @@ import { WakeLock } from './wake-lock';
 import { Watch } from './watch';
 
 interface Said {
+  icon?: BannerIcon;
   title: string;
   body: string;
 }
@@ -162,13 +166,14 @@ export class ClCallView extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.session, this.session.chat]);
+    new Watch(this, () => [this.session, this.session.chat, this.session.moderation]);
   }
 
   override connectedCallback(): void {
     super.connectedCallback();
     this.wakeLock.hold();
     this.stopNotices = this.session.notices((notice) => this.heard(notice));
+    if (!maySend(this.session.rights)) this.heard({ kind: 'may-not-publish' });
   }
 
   override disconnectedCallback(): void {
@@ -188,7 +193,7 @@ export class ClCallView extends LitElement {
     const { i18n, session } = this;
     return html`<main class="view ${this.panel ? 'beside' : ''}" part="call" @keydown=${(e: KeyboardEvent) => this.key(e)}>
       <header part="header">
-        <h1><bdi>${i18n.t('call.title', { room: this.room })}</bdi></h1>
+        <h1><bdi>${i18n.t('call.title', { room: session.facts?.title ? session.facts.title : this.room })}</bdi></h1>
         <p>
           ${i18n.count('call.people', session.people.length)} ·
           <span role="status" part="connection" data-link=${session.link}>${i18n.t(`link.${session.link}`)}</span>
@@ -198,7 +203,8 @@ export class ClCallView extends LitElement {
       <cl-stage
         exportparts="stage, tile, screen, label, video, stand-in, notice"
         .i18n=${i18n}
-        .people=${session.people}
+        .people=${staged(session.people)}
+        hint=${this.hint()}
         @picture-chosen=${(e: CustomEvent<PictureChosen>) => {
           session.choosePicture(e.detail.identity, e.detail.kind, e.detail.choice);
         }}
@@ -236,11 +242,22 @@ export class ClCallView extends LitElement {
     } else if (session.me?.quality === 'poor' && !this.weakDismissed) {
       shown.push(this.offer('weak', 'weak', () => session.setAudioOnly(true), () => (this.weakDismissed = true)));
     }
+    const waiting = session.moderation?.waiting.length ?? 0;
+    if (waiting > 0 && this.panel !== 'people') {
+      shown.push(
+        html`<cl-banner
+          icon="waiting"
+          heading=${i18n.count('host.waiting', waiting)}
+          action=${i18n.t('host.seeWho')}
+          @act=${() => this.toggle('people')}
+        ></cl-banner>`,
+      );
+    }
     if (!session.audible) shown.push(this.offer('sound', 'tapToHear', () => void session.startAudio()));
     if (this.problem) {
       shown.push(
         html`<cl-banner
-          icon="alert"
+          icon=${this.problem.icon ?? 'alert'}
           heading=${this.problem.title}
           body=${this.problem.body}
           dismissLabel=${i18n.t('notice.dismiss')}
@@ -249,6 +266,12 @@ export class ClCallView extends LitElement {
       );
     }
     return shown.length > 0 ? shown : nothing;
+  }
+
+  private hint(): string {
+    const { i18n, session } = this;
+    if (staged(session.people).length === 0) return i18n.t('call.notBegun');
+    return session.people.length === 1 ? i18n.t('call.waiting') : '';
   }
 
   private offer(icon: string, name: 'audioOnly' | 'weak' | 'tapToHear', act: () => void, dismiss?: () => void) {
@@ -295,7 +318,12 @@ export class ClCallView extends LitElement {
           name=${session.me?.name ?? ''}
         ></cl-chat-panel>`;
       case 'people':
-        return html`<cl-people-panel exportparts="person" .i18n=${i18n} .people=${session.people}></cl-people-panel>`;
+        return html`<cl-people-panel
+          exportparts="person"
+          .i18n=${i18n}
+          .people=${session.people}
+          .moderation=${session.moderation}
+        ></cl-people-panel>`;
       case 'settings':
         return html`<div class="padded">
           <p class="quiet">${i18n.t('settings.hint')}</p>
@@ -369,8 +397,23 @@ export class ClCallView extends LitElement {
       case 'not-blurred':
         this.problem = { title: i18n.t('notice.notBlurred.title'), body: i18n.t('notice.notBlurred.body') };
         return;
-      case 'may-not-publish':
-        this.problem = { title: i18n.t('notice.mayNotPublish'), body: '' };
+      case 'may-not-publish': {
+        const viewer = this.session.me?.role === 'viewer';
+        this.problem = { icon: 'info', title: i18n.t(viewer ? 'notice.viewer' : 'notice.mayNotPublish'), body: '' };
+        return;
+      }
+      case 'hand':
+        this.spoken = i18n.t('notice.hand', { name: notice.name });
+        return;
+      case 'let-speak':
+      case 'silenced':
+        this.problem = { icon: 'info', title: i18n.t(`notice.${notice.kind}.title`), body: i18n.t(`notice.${notice.kind}.body`) };
+        return;
+      case 'muted':
+        this.problem = { icon: 'info', title: i18n.t(`notice.muted.${notice.input}`), body: i18n.t('notice.muted.body') };
+        return;
+      case 'refused':
+        this.problem = { title: i18n.t('trouble.title'), body: i18n.t(`trouble.${notice.trouble}`) };
         return;
       case 'device-problem':
         if (notice.input === 'screen' || notice.input === 'speaker') {

@@ -4,7 +4,7 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { CircleAlert, Copy, LoaderCircle, PhoneOff } from 'lucide';
 import { DeviceList, localChoices, obstacle } from '../core/devices';
 import type { EndingKind } from '../core/ending';
-import { canRejoin } from '../core/ending';
+import { askWhy, canRejoin } from '../core/ending';
 import { I18n, loadLanguage } from '../core/i18n';
 import type { Texts } from '../core/i18n';
 import { Preview } from '../core/preview';
@@ -14,10 +14,13 @@ import type { SessionOptions } from '../core/session';
 import { readToken } from '../core/token';
 import './call-view';
 import './icon';
+import './let-in';
 import './notice-page';
 import './prejoin';
 import { base, buttons, fields, tokens } from './styles';
 import { Watch } from './watch';
+
+const neverBegan = new Set<EndingKind>(['failed', 'unreachable', 'full', 'locked', 'waiting']);
 
 /**
  * A whole call in one tag: `<careline-call token="..." server-url="https://...">`.
@@ -150,6 +153,7 @@ export class CarelineCall extends LitElement {
             .preview=${this.preview}
             .devices=${this.devices}
             .obstacle=${this.obstacle}
+            .maySend=${facts?.maySend ?? true}
             name=${this.shownName()}
             room=${facts?.room ?? ''}
             @join=${(e: CustomEvent<JoinMedia>) => void session.join(this.serverUrl || location.origin, this.token, e.detail)}
@@ -194,11 +198,17 @@ export class CarelineCall extends LitElement {
       >
         ${canRejoin(ending)
           ? html`<button type="button" class="primary" @click=${() => this.begin()}>
-              ${i18n.t(ending === 'failed' || ending === 'unreachable' || ending === 'full' ? 'ending.retry' : 'ending.again')}
+              ${i18n.t(neverBegan.has(ending) ? 'ending.retry' : 'ending.again')}
             </button>`
           : nothing}
+        ${ending === 'waiting' ? html`<cl-let-in .ask=${() => this.letIn()} @let-in=${() => this.begin()}></cl-let-in>` : nothing}
       </cl-notice-page>
     </main>`;
+  }
+
+  /** Whether the server would take this join now. */
+  private async letIn(): Promise<boolean> {
+    return (await askWhy(this.serverUrl || location.origin, this.token))?.status === 200;
   }
 
   /** How the call ended, or why it cannot begin: without a token, or with one whose time is over. */

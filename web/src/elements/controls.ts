@@ -4,6 +4,7 @@ import type { IconNode } from 'lucide';
 import {
   Ear,
   Ellipsis,
+  Hand,
   MessageSquare,
   Mic,
   MicOff,
@@ -161,7 +162,7 @@ export class ClControls extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.session, this.session.chat, this.devices]);
+    new Watch(this, () => [this.session, this.session.chat, this.session.moderation, this.devices]);
   }
 
   /** Returns the focus to the button that opens `panel`. */
@@ -181,10 +182,12 @@ export class ClControls extends LitElement {
       icon: Ellipsis,
       label: i18n.t('control.more'),
       opens: 'more',
+      badge: this.asking,
+      ...(this.asking > 0 ? { name: i18n.count('control.moreAsking', this.asking) } : {}),
       run: () => this.show('more'),
     };
     return html`<div class="bar" part="controls" role="group" aria-label=${i18n.t('call.controls')}>
-      ${this.own().map((c) => this.button(c, c.off ? 'off' : ''))} ${this.spare().map((c) => this.button(c, 'spare'))}
+      ${this.own().map((c) => this.button(c, c.off ? 'off' : c.id === 'hand' ? 'own' : ''))} ${this.spare().map((c) => this.button(c, 'spare'))}
       ${this.button(this.chat(), '')} ${this.button(more, 'more')} ${this.button(this.leave(), 'leave')}
     </div>`;
   }
@@ -194,7 +197,7 @@ export class ClControls extends LitElement {
     const microphone = session.me?.microphone ?? 'none';
     const hearable = microphone === 'on';
     const camera = session.me?.camera !== undefined;
-    return [
+    const controls: Control[] = [
       {
         id: 'microphone',
         icon: hearable ? Mic : MicOff,
@@ -216,6 +219,32 @@ export class ClControls extends LitElement {
         run: () => void session.toggleCamera(),
       },
     ];
+    const hand = this.hand();
+    return [...controls.filter(({ id }) => session.rights[id as 'microphone' | 'camera']), ...(hand ? [hand] : [])];
+  }
+
+  /** For those who are not in charge: a viewer asks for the word, a guest for attention. */
+  private hand(): Control | undefined {
+    const { i18n, session } = this;
+    const { me } = session;
+    if (!session.facts || !me || !(me.role === 'guest' || (me.role === 'viewer' && !me.maySend))) return undefined;
+    const up = me.hand !== undefined;
+    return {
+      id: 'hand',
+      icon: Hand,
+      label: i18n.t('hand.raise'),
+      hint: i18n.t(up ? 'hand.lower' : 'hand.raise'),
+      pressed: up,
+      busy: session.busy.has('hand'),
+      run: () => void session.raiseHand(!up),
+    };
+  }
+
+  /** How many wait to be let in or have a hand up, for whoever answers them. */
+  private get asking(): number {
+    const { moderation, people } = this.session;
+    if (!moderation) return 0;
+    return moderation.waiting.length + people.filter((p) => !p.local && p.hand !== undefined).length;
   }
 
   private spare(): Control[] {
@@ -232,7 +261,7 @@ export class ClControls extends LitElement {
         run: () => void session.flipCamera(cameras),
       });
     }
-    if ('mediaDevices' in navigator && 'getDisplayMedia' in navigator.mediaDevices) {
+    if (session.rights.screen && 'mediaDevices' in navigator && 'getDisplayMedia' in navigator.mediaDevices) {
       controls.push({
         id: 'screen',
         icon: sharing ? ScreenShareOff : ScreenShare,
@@ -249,7 +278,15 @@ export class ClControls extends LitElement {
         pressed: session.audioOnly,
         run: () => session.setAudioOnly(!session.audioOnly),
       },
-      { id: 'people', icon: Users, label: i18n.t('control.people'), opens: 'people', run: () => this.show('people') },
+      {
+        id: 'people',
+        icon: Users,
+        label: i18n.t('control.people'),
+        opens: 'people',
+        badge: this.asking,
+        ...(this.asking > 0 ? { name: i18n.count('control.peopleAsking', this.asking) } : {}),
+        run: () => this.show('people'),
+      },
       { id: 'settings', icon: Settings, label: i18n.t('control.settings'), opens: 'settings', run: () => this.show('settings') },
     );
     return controls;
@@ -277,7 +314,7 @@ export class ClControls extends LitElement {
     return html`<button
       type="button"
       part="control ${control.id}"
-      class="${place} ${control.pressed && !control.off && this.variant === 'bar' && place === 'spare' ? 'on' : ''}"
+      class="${place} ${control.pressed && !control.off && this.variant === 'bar' && (place === 'spare' || place === 'own') ? 'on' : ''}"
       data-control=${control.id}
       data-opens=${control.opens ?? nothing}
       aria-label=${control.name ?? nothing}

@@ -1,12 +1,15 @@
-import { LitElement, css, html } from 'lit';
+import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
 import { CircleAlert, Hourglass } from 'lucide';
-import type { I18n } from '../core/i18n';
+import { canRejoin } from '../core/ending';
+import type { I18n, TextKey } from '../core/i18n';
 import type { Entry, Place } from '../core/invite';
 import { enter } from '../core/invite';
 import './language-select';
 import './notice-page';
 import { base, buttons, fields, tokens } from './styles';
+
+type Stem = TextKey extends infer K ? (K extends `${infer S extends `ending.${string}` | `invited.${string}`}.title` ? S : never) : never;
 
 /** How often a guest in the waiting room asks again, in milliseconds. */
 const askEvery = 3000;
@@ -66,17 +69,17 @@ export class ClInvited extends LitElement {
         <cl-notice-page announce .icon=${Hourglass} heading=${i18n.t('invited.waiting.title')} body=${i18n.t('invited.waiting.body')}></cl-notice-page>
       </main>`;
     }
-    if (entry?.state === 'refused') {
+    if (entry?.state === 'refused' || entry?.state === 'forbidden') {
+      const [stem, hope] = this.refusal(entry);
       return html`<main lang=${i18n.lang}>
         <cl-notice-page
           announce
           .icon=${CircleAlert}
-          heading=${i18n.t(`invited.${entry.reason}.title`)}
-          body=${i18n.t(`invited.${entry.reason}.body`)}
+          heading=${i18n.t(`${stem}.title`)}
+          body=${i18n.t(`${stem}.body`)}
+          next=${entry.state === 'forbidden' ? i18n.t(`ending.${entry.ending}.next`) : ''}
         >
-          ${entry.reason === 'invalid'
-            ? ''
-            : html`<button type="button" class="primary" @click=${() => void this.ask()}>${i18n.t('ending.retry')}</button>`}
+          ${hope ? html`<button type="button" class="primary" @click=${() => void this.ask()}>${i18n.t('ending.retry')}</button>` : nothing}
         </cl-notice-page>
       </main>`;
     }
@@ -91,6 +94,12 @@ export class ClInvited extends LitElement {
         <button class="primary" aria-disabled=${this.asking}>${i18n.t('invited.enter')}</button>
       </form>
     </main>`;
+  }
+
+  /** The text about a refusal, and whether asking again can help. */
+  private refusal(entry: Extract<Entry, { state: 'refused' | 'forbidden' }>): [Stem, boolean] {
+    if (entry.state === 'forbidden') return [`ending.${entry.ending}`, canRejoin(entry.ending)];
+    return [`invited.${entry.reason}`, entry.reason === 'closed' || entry.reason === 'unreachable'];
   }
 
   private async begin(event: Event): Promise<void> {
@@ -113,7 +122,8 @@ export class ClInvited extends LitElement {
       this.dispatchEvent(new CustomEvent<string>('admitted', { detail: entry.token }));
       return;
     }
-    const waits = entry.state === 'waiting' || (entry.reason === 'unreachable' && this.place.ticket !== '');
+    const again = entry.state === 'refused' && entry.reason === 'unreachable' && this.place.ticket !== '';
+    const waits = entry.state === 'waiting' || again;
     if (waits) this.timer = window.setTimeout(() => void this.ask(), askEvery);
   }
 }

@@ -2,12 +2,18 @@ import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { IconNode } from 'lucide';
-import { AudioLines, Mic, MicOff, MonitorUp, Video, VideoOff } from 'lucide';
+import { AudioLines, Hand, Mic, MicOff, MonitorUp, Video, VideoOff } from 'lucide';
 import type { I18n, TextKey } from '../core/i18n';
+import type { Moderation } from '../core/moderation';
 import type { Person } from '../core/people';
+import { listed } from '../core/people';
+import './call-actions';
+import './host-status';
 import './icon';
+import './person-actions';
 import { qualityIcons } from './quality';
 import { base } from './styles';
+import './waiting-list';
 
 /** Who is in the call, with the state of each one's microphone and camera in words. */
 @customElement('cl-people-panel')
@@ -34,6 +40,28 @@ export class ClPeoplePanel extends LitElement {
         margin-inline-start: -16px;
         padding-inline-start: 12px;
       }
+      .role {
+        font-size: var(--_small);
+        font-weight: 400;
+        color: var(--_muted);
+      }
+      .hand {
+        display: inline-flex;
+        align-items: center;
+        gap: 6px;
+        margin-block-start: 4px;
+        padding: 2px 10px;
+        border-radius: 8px;
+        background: var(--_warning-surface);
+        font-size: var(--_small);
+        font-weight: 600;
+      }
+      .hand cl-icon {
+        color: var(--_warning);
+      }
+      ul:focus {
+        outline: none;
+      }
       .states {
         display: flex;
         flex-wrap: wrap;
@@ -52,15 +80,29 @@ export class ClPeoplePanel extends LitElement {
 
   @property({ attribute: false }) i18n!: I18n;
   @property({ attribute: false }) people: readonly Person[] = [];
+  /** For hosts and operators. */
+  @property({ attribute: false }) moderation: Moderation | undefined;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    // What changed while the list was out of sight.
+    void this.moderation?.read();
+  }
 
   override render() {
-    return html`<ul>
-      ${repeat(
-        this.people,
-        (p) => p.identity,
-        (p) => this.one(p),
-      )}
-    </ul>`;
+    const { i18n, moderation } = this;
+    return html`${moderation
+        ? html`<cl-host-status .i18n=${i18n} .moderation=${moderation}></cl-host-status>
+            <cl-waiting-list .i18n=${i18n} .moderation=${moderation} @gone=${() => this.focusList()}></cl-waiting-list>`
+        : nothing}
+      <ul tabindex="-1" aria-label=${i18n.t('people.title')} @gone=${() => this.focusList()}>
+        ${repeat(
+          listed(this.people),
+          (p) => p.identity,
+          (p) => this.one(p),
+        )}
+      </ul>
+      ${moderation ? html`<cl-call-actions .i18n=${i18n} .moderation=${moderation}></cl-call-actions>` : nothing}`;
   }
 
   private one(person: Person) {
@@ -72,13 +114,26 @@ export class ClPeoplePanel extends LitElement {
           : [Mic, 'mic.on']
         : [MicOff, person.microphone === 'muted' ? 'mic.muted' : 'mic.none'];
     return html`<li part="person" class=${person.speaking ? 'speaking' : ''} data-identity=${person.identity}>
-      <p class="name"><bdi>${person.local ? i18n.t('people.you', { name: person.name }) : person.name}</bdi></p>
+      <p class="name"><bdi>${person.local ? i18n.t('people.you', { name: person.name }) : person.name}</bdi>${
+        person.role && person.role !== 'party' ? html`<span class="role"> · ${i18n.t(`role.${person.role}`)}</span>` : nothing
+      }</p>
+      ${person.hand === undefined ? nothing : html`<p class="hand"><cl-icon .icon=${Hand}></cl-icon>${i18n.t('hand.up')}</p>`}
       <p class="states">
-        ${this.word(...microphone)} ${person.camera ? this.word(Video, 'camera.on') : this.word(VideoOff, 'camera.off')}
+        ${person.maySend
+          ? html`${this.word(...microphone)} ${person.camera ? this.word(Video, 'camera.on') : this.word(VideoOff, 'camera.off')}`
+          : nothing}
         ${person.screen ? this.word(MonitorUp, 'screen.on') : nothing}
         ${person.quality === 'unknown' ? nothing : this.word(qualityIcons[person.quality], `quality.${person.quality}`)}
       </p>
+      ${this.moderation && !person.local
+        ? html`<cl-person-actions .i18n=${i18n} .moderation=${this.moderation} .person=${person}></cl-person-actions>`
+        : nothing}
     </li>`;
+  }
+
+  /** The row that had the focus is gone. */
+  private focusList(): void {
+    this.renderRoot.querySelector<HTMLElement>('ul')?.focus();
   }
 
   private word(icon: IconNode, key: TextKey) {

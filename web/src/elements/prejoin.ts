@@ -139,6 +139,8 @@ export class ClPrejoin extends LitElement {
   @property({ attribute: false }) obstacle: Obstacle;
   @property() name = '';
   @property() room = '';
+  /** Who may not send anything is asked for no devices. */
+  @property({ attribute: false }) maySend = true;
   @query('video') private readonly video!: HTMLVideoElement | null;
 
   private named = false;
@@ -149,7 +151,7 @@ export class ClPrejoin extends LitElement {
   }
 
   override firstUpdated(): void {
-    if (!this.obstacle) void this.preview.begin();
+    if (!this.obstacle && this.maySend) void this.preview.begin();
   }
 
   override updated(): void {
@@ -175,7 +177,7 @@ export class ClPrejoin extends LitElement {
       </header>
       <div>
         ${this.picture()}
-        ${this.obstacle || preview.phase !== 'done' ? nothing : this.switches()}
+        ${this.obstacle || !this.maySend || preview.phase !== 'done' ? nothing : this.switches()}
       </div>
       <div class="side">
         ${this.obstacle ? nothing : this.problems()}
@@ -183,7 +185,7 @@ export class ClPrejoin extends LitElement {
           ? html`<cl-level-bar .i18n=${i18n} .track=${preview.microphone.track}></cl-level-bar>`
           : nothing}
         <div class="go">
-          ${ready
+          ${ready || !this.maySend
             ? html`<button type="button" class="primary" @click=${() => this.join()}>${i18n.t('prejoin.join')}</button>`
             : html`<button type="button" class=${this.obstacle || preview.phase === 'done' ? 'primary' : ''} @click=${() => this.join()}>
                   ${i18n.t('prejoin.joinWithout')}
@@ -213,6 +215,7 @@ export class ClPrejoin extends LitElement {
 
   private picture() {
     const { i18n, preview } = this;
+    if (!this.maySend) return html`<div class="picture words"><p>${i18n.t('prejoin.watch')}</p></div>`;
     if (this.obstacle === 'insecure') {
       return html`<div class="picture words">
         <h2>${i18n.t('obstacle.insecure.title')}</h2>

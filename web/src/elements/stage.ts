@@ -96,6 +96,8 @@ export class ClStage extends LitElement {
 
   @property({ attribute: false }) i18n!: I18n;
   @property({ attribute: false }) people: readonly Person[] = [];
+  /** What is said while there is nothing to see yet. */
+  @property() hint = '';
   @state() private box = { width: 0, height: 0 };
   @query('.grid') private readonly grid!: HTMLElement | null;
 
@@ -153,7 +155,7 @@ export class ClStage extends LitElement {
     const other = this.people.find((p) => !p.local);
     return html`<div class="stage pair" part="stage">
       ${other ? this.tile(other) : nothing} ${me ? this.tile(me, other ? 'corner' : '') : nothing}
-      ${other || !me ? nothing : html`<p class="waiting" role="status">${this.i18n.t('call.waiting')}</p>`}
+      ${this.hint ? html`<p class="waiting" role="status">${this.hint}</p>` : nothing}
     </div>`;
   }
 

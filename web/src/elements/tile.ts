@@ -1,6 +1,6 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
-import { AudioLines, CirclePause, MicOff, MonitorUp } from 'lucide';
+import { AudioLines, CirclePause, Hand, MicOff, MonitorUp } from 'lucide';
 import type { I18n } from '../core/i18n';
 import { initials } from '../core/layout';
 import type { Person, Picture, PictureChoice, PictureKind, Showable } from '../core/people';
@@ -248,7 +248,7 @@ export class ClTile extends LitElement {
       <div class="label" part="label">
         ${this.screen ? html`<cl-icon .icon=${MonitorUp}></cl-icon>` : this.micState()}
         <bdi>${name}</bdi>
-        ${this.screen ? nothing : this.quality()}
+        ${this.screen ? nothing : html`${this.hand()}${this.quality()}`}
       </div>
     `;
   }
@@ -264,6 +264,11 @@ export class ClTile extends LitElement {
       ${picture.pause === 'chosen'
         ? html`<button type="button" @click=${() => this.choose('auto')}>${i18n.t('pause.show')}</button>`
         : nothing}`;
+  }
+
+  private hand() {
+    if (this.person.hand === undefined) return nothing;
+    return html`<span class="state" data-hand><cl-icon .icon=${Hand}></cl-icon><span class="unseen">${this.i18n.t('hand.up')}</span></span>`;
   }
 
   /** Good connections are only read out beside their sign; others are also written. */

@@ -1,10 +1,11 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
 import { Copy, CopyCheck, ExternalLink } from 'lucide';
-import type { CallKind, CallLink, NewCall } from '../core/api';
+import type { CallLink, NewCall } from '../core/api';
 import { makeCall } from '../core/api';
 import type { I18n } from '../core/i18n';
 import { loadLanguage } from '../core/i18n';
+import type { CallKind } from '../core/place';
 import '../elements/icon';
 import '../elements/language-select';
 import { base, buttons, fields } from '../elements/styles';
