@@ -64,9 +64,14 @@ export class ClPersonActions extends LitElement {
     return html`<div>
         ${this.urgent().map((offer) => this.button(offer))}
         ${more.length > 0
-          ? html`<button type="button" aria-expanded=${this.open} aria-controls="more" @click=${() => (this.open = !this.open)}>
-              <cl-icon .icon=${this.open ? ChevronUp : ChevronDown}></cl-icon>
-              <span>${i18n.t('host.manage')}<span class="unseen">: ${person.name}</span></span>
+          ? html`<button
+              type="button"
+              aria-label=${`${i18n.t('host.manage')}: ${person.name}`}
+              aria-expanded=${this.open}
+              aria-controls="more"
+              @click=${() => (this.open = !this.open)}
+            >
+              <cl-icon .icon=${this.open ? ChevronUp : ChevronDown}></cl-icon>${i18n.t('host.manage')}
             </button>`
           : nothing}
       </div>
@@ -107,15 +112,16 @@ export class ClPersonActions extends LitElement {
   private button({ action, icon, run }: Offer) {
     const { i18n, person } = this;
     const busy = this.moderation.busy(action, person.identity);
+    const label = i18n.t(`host.${action}`);
     return html`<button
       type="button"
+      aria-label=${`${label}: ${person.name}`}
       class=${action === 'remove' || action === 'ban' ? 'grave' : ''}
       data-action=${action}
       aria-disabled=${busy ? 'true' : nothing}
       @click=${() => void run()}
     >
-      <cl-icon .icon=${icon}></cl-icon>
-      <span>${i18n.t(`host.${action}`)}<span class="unseen">: ${person.name}</span></span>
+      <cl-icon .icon=${icon}></cl-icon>${label}
     </button>`;
   }
 

@@ -83,14 +83,15 @@ export class ClWaitingList extends LitElement {
   private button(action: 'admit' | 'turn-away', guest: Waiting, run: () => Promise<boolean>) {
     const { i18n, moderation } = this;
     const busy = moderation.busy('admit', guest.identity) || moderation.busy('turn-away', guest.identity);
+    const label = i18n.t(`host.${action}`);
     return html`<button
       type="button"
+      aria-label=${`${label}: ${guest.name}`}
       class=${action === 'admit' ? 'primary' : ''}
       aria-disabled=${busy ? 'true' : nothing}
       @click=${() => void this.answer(run)}
     >
-      <cl-icon .icon=${action === 'admit' ? Check : X}></cl-icon>
-      <span>${i18n.t(`host.${action}`)}<span class="unseen">: ${guest.name}</span></span>
+      <cl-icon .icon=${action === 'admit' ? Check : X}></cl-icon>${label}
     </button>`;
   }
 
