@@ -163,8 +163,8 @@ describe('a call', () => {
   ];
   const names = (list: typeof people) => list.map((p) => p.identity);
 
-  it('lists this side, then raised hands in the order they went up, then the others', () => {
-    expect(names(listed(people))).toEqual(['host', 'first', 'second', 'odd', 'speaker', 'quiet', 'voice']);
+  it('lists this side, then raised hands in the order they went up, then who may speak, then the audience', () => {
+    expect(names(listed(people))).toEqual(['host', 'first', 'second', 'odd', 'speaker', 'voice', 'quiet']);
     expect(names(raisedHands(people))).toEqual(['first', 'second', 'odd']);
   });
 

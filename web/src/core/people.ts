@@ -125,11 +125,12 @@ export function raisedHands(people: readonly Person[]): Person[] {
   return people.filter((p) => p.hand !== undefined).sort((a, b) => (a.hand ?? 0) - (b.hand ?? 0));
 }
 
-/** As people are listed: this side, then raised hands, then the others. */
+/** As people are listed: this side, then raised hands, then the others, a broadcast's silent audience last. */
 export function listed(people: readonly Person[]): Person[] {
   const me = people.filter((p) => p.local);
   const hands = raisedHands(people).filter((p) => !p.local);
-  return [...me, ...hands, ...people.filter((p) => !p.local && p.hand === undefined)];
+  const rest = people.filter((p) => !p.local && p.hand === undefined);
+  return [...me, ...hands, ...staged(rest), ...rest.filter((p) => p.role === 'viewer' && !p.maySend)];
 }
 
 /** Who has a place on the stage: of a broadcast only those who may speak. */

@@ -1,5 +1,5 @@
 import { LitElement, css, html, nothing } from 'lit';
-import { customElement, property } from 'lit/decorators.js';
+import { customElement, property, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import type { IconNode } from 'lucide';
 import { AudioLines, Hand, Mic, MicOff, MonitorUp, Video, VideoOff } from 'lucide';
@@ -12,14 +12,18 @@ import './host-status';
 import './icon';
 import './person-actions';
 import { qualityIcons } from './quality';
-import { base } from './styles';
+import { base, buttons } from './styles';
 import './waiting-list';
+
+/** How many people are listed at once: a broadcast may have a thousand viewers. */
+const page = 100;
 
 /** Who is in the call, with the state of each one's microphone and camera in words. */
 @customElement('cl-people-panel')
 export class ClPeoplePanel extends LitElement {
   static override styles = [
     base,
+    buttons,
     css`
       :host {
         display: block;
@@ -83,6 +87,8 @@ export class ClPeoplePanel extends LitElement {
   /** For hosts and operators. */
   @property({ attribute: false }) moderation: Moderation | undefined;
 
+  @state() private shown = page;
+
   override connectedCallback(): void {
     super.connectedCallback();
     // What changed while the list was out of sight.
@@ -91,17 +97,21 @@ export class ClPeoplePanel extends LitElement {
 
   override render() {
     const { i18n, moderation } = this;
+    const hidden = this.people.length - this.shown;
     return html`${moderation
         ? html`<cl-host-status .i18n=${i18n} .moderation=${moderation}></cl-host-status>
             <cl-waiting-list .i18n=${i18n} .moderation=${moderation} @gone=${() => this.focusList()}></cl-waiting-list>`
         : nothing}
       <ul tabindex="-1" aria-label=${i18n.t('people.title')} @gone=${() => this.focusList()}>
         ${repeat(
-          listed(this.people),
+          listed(this.people).slice(0, this.shown),
           (p) => p.identity,
           (p) => this.one(p),
         )}
       </ul>
+      ${hidden > 0
+        ? html`<button type="button" @click=${() => (this.shown += page)}>${i18n.count('people.more', Math.min(page, hidden))}</button>`
+        : nothing}
       ${moderation ? html`<cl-call-actions .i18n=${i18n} .moderation=${moderation}></cl-call-actions>` : nothing}`;
   }
 
