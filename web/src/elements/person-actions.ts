@@ -16,6 +16,8 @@ interface Offer {
   action: Action;
   icon: IconNode;
   run: () => Promise<unknown>;
+  /** There is nothing to do now; the button stays, so that the others keep their place under the finger. */
+  idle?: boolean;
 }
 
 /** What a host or operator can do about one person. Fires `gone` when that person was sent out. */
@@ -98,10 +100,13 @@ export class ClPersonActions extends LitElement {
     if (quietViewer && person.hand === undefined) {
       offers.push({ action: 'let-speak', icon: Megaphone, run: () => moderation.letSpeak(person) });
     }
-    if (person.microphone === 'on') {
-      offers.push({ action: 'mute-microphone', icon: MicOff, run: () => moderation.muteMicrophone(person) });
+    if (!quietViewer) {
+      const silent = person.microphone !== 'on';
+      offers.push(
+        { action: 'mute-microphone', icon: MicOff, idle: silent, run: () => moderation.muteMicrophone(person) },
+        { action: 'mute-camera', icon: VideoOff, idle: !person.camera, run: () => moderation.muteCamera(person) },
+      );
     }
-    if (person.camera) offers.push({ action: 'mute-camera', icon: VideoOff, run: () => moderation.muteCamera(person) });
     if (may(moderation.role, 'manage')) {
       offers.push({ action: 'remove', icon: UserMinus, run: () => this.sendOut('remove') });
       offers.push({ action: 'ban', icon: Ban, run: () => this.sendOut('ban') });
@@ -109,9 +114,9 @@ export class ClPersonActions extends LitElement {
     return offers;
   }
 
-  private button({ action, icon, run }: Offer) {
+  private button({ action, icon, run, idle = false }: Offer) {
     const { i18n, person } = this;
-    const busy = this.moderation.busy(action, person.identity);
+    const busy = idle || this.moderation.busy(action, person.identity);
     const label = i18n.t(`host.${action}`);
     return html`<button
       type="button"
@@ -119,7 +124,7 @@ export class ClPersonActions extends LitElement {
       class=${action === 'remove' || action === 'ban' ? 'grave' : ''}
       data-action=${action}
       aria-disabled=${busy ? 'true' : nothing}
-      @click=${() => void run()}
+      @click=${() => void (busy || run())}
     >
       <cl-icon .icon=${icon}></cl-icon>${label}
     </button>`;

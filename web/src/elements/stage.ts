@@ -126,7 +126,7 @@ export class ClStage extends LitElement {
     // The screen of somebody else comes before one's own.
     const large = sharing.find((p) => !p.local) ?? sharing[0];
     if (large) return this.share(large, sharing);
-    if (this.people.length <= 2) return this.pair();
+    if (this.people.filter((p) => !p.local).length <= 1) return this.pair();
     return html`<div class="stage grid" part="stage">
       ${repeat(
         this.people,
