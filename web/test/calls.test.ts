@@ -36,10 +36,13 @@ describe('CallApi', () => {
 
   it('reads the lock, who waits and the new link', async () => {
     expect(await call(json({ locked: true })).api.read()).toEqual({ locked: true });
-    const items = [{ identity: 'guest-1', name: 'Gus', role: 'guest' }, { identity: 'guest-2', name: ' ' }];
+    const items = [
+      { identity: 'guest-1', name: 'Gus', role: 'guest', since: '2026-11-21T08:00:02Z' },
+      { identity: 'guest-2', name: ' ', since: '2026-11-21T08:00:01.5Z' },
+    ];
     expect(await call(json({ items })).api.waiting()).toEqual([
-      { identity: 'guest-1', name: 'Gus' },
       { identity: 'guest-2', name: 'guest-2' },
+      { identity: 'guest-1', name: 'Gus' },
     ]);
     expect(await call(json({ url: 'https://call.example/call#invite=c' }, 201)).api.invite()).toBe('https://call.example/call#invite=c');
   });

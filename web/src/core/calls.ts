@@ -38,7 +38,7 @@ const pageSize = 200;
 const byStatus: Partial<Record<number, Trouble>> = { 401: 'expired', 403: 'forbidden', 404: 'gone', 429: 'busy', 503: 'busy' };
 
 interface Participants {
-  items?: { identity: string; name?: string }[];
+  items?: { identity: string; name?: string; since?: string }[];
 }
 
 /** One call over HTTP, by the join token of whoever is in it. Every method throws `Refused`. */
@@ -60,9 +60,11 @@ export class CallApi {
     return { locked: call.locked === true };
   }
 
+  /** Who waits, longest first. */
   async waiting(): Promise<Waiting[]> {
     const list = (await this.ask('GET', `/participants?state=waiting&limit=${pageSize}`)) as Participants;
-    return (list.items ?? []).map(({ identity, name }) => ({ identity, name: name?.trim() ? name : identity }));
+    const queue = (list.items ?? []).sort((a, b) => Date.parse(a.since ?? '') - Date.parse(b.since ?? '') || 0);
+    return queue.map(({ identity, name }) => ({ identity, name: name?.trim() ? name : identity }));
   }
 
   async admit(identity: string): Promise<void> {

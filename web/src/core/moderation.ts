@@ -35,7 +35,7 @@ const nobody: Somebody = { identity: '', name: '' };
 
 /** What a host or operator sees and does beside taking part: who waits, the lock, links for guests, and what concerns others. */
 export class Moderation extends Observable {
-  /** In the order of the server's list. */
+  /** Longest first. */
   waiting: readonly Waiting[] = [];
   /** Undefined until the server has said. */
   locked: boolean | undefined;

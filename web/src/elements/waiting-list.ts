@@ -41,7 +41,7 @@ export class ClWaitingList extends LitElement {
         padding-block: 8px;
       }
       bdi {
-        flex: 1 1 8rem;
+        flex: 1 1 100%;
         overflow-wrap: anywhere;
         font-weight: 600;
       }
