@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"internal/clock", "internal/errs", "internal/names", "internal/notices", "internal/redact", "internal/systemd"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store", "internal/webhook"},
-	{"internal/audit", "internal/event", "internal/seal"},
+	{"internal/audit", "internal/event", "internal/inspect", "internal/seal"},
 	{"internal/blob"},
 	{"sfu", "turn"},
 	{"call"},
@@ -41,6 +41,8 @@ var owners = map[string][]string{
 	"github.com/prometheus/client_golang": {"server"},
 	"golang.org/x/crypto/acme":            {"server"},
 	"github.com/danielgtaylor/huma/v2":    {"api"},
+	"github.com/gabriel-vasile/mimetype":  {"internal/inspect"},
+	"golang.org/x/image":                  {"internal/inspect"},
 }
 
 // banned modules of livekit/protocol bring servers and loggers of their own.
