@@ -41,14 +41,14 @@ func stripPNG(w *bufio.Writer, seeker io.ReadSeeker, p *Picture) error {
 			if size != 13 {
 				return malformed("its header has another length")
 			}
-			body := make([]byte, 13)
-			if _, err := io.ReadFull(r, body); err != nil {
+			var body [13]byte
+			if _, err := io.ReadFull(r, body[:]); err != nil {
 				return err
 			}
-			if err := p.readHeader(body); err != nil {
+			if err := p.readHeader(&body); err != nil {
 				return err
 			}
-			writeChunk(w, kind, body)
+			writeChunk(w, kind, body[:])
 			if err := discard(r, 4); err != nil {
 				return err
 			}
@@ -106,8 +106,8 @@ func writeChunk(w *bufio.Writer, kind string, body []byte) {
 }
 
 // readHeader notes what IHDR tells: size, and from depth, colour type and interlacing what decoding takes.
-func (p *Picture) readHeader(body []byte) error {
-	width, height := binary.BigEndian.Uint32(body), binary.BigEndian.Uint32(body[4:])
+func (p *Picture) readHeader(body *[13]byte) error {
+	width, height := binary.BigEndian.Uint32(body[:]), binary.BigEndian.Uint32(body[4:])
 	if width > 1<<31-1 || height > 1<<31-1 {
 		return ErrTooManyPixels
 	}

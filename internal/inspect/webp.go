@@ -52,6 +52,9 @@ func stripWebP(w *bufio.Writer, r io.ReadSeeker, p *Picture) error {
 	if told > end {
 		return malformed("it ends early")
 	}
+	if told > 1<<31 {
+		return malformed("it is too long") // its length, and that of what is added, have to stand in four bytes
+	}
 	p.Metadata = told < end
 	if err := plan.chunks(12, told, false); err != nil {
 		return err

@@ -104,7 +104,7 @@ func send(conn net.Conn, content io.Reader) (reading, writing error) {
 			return err, nil
 		}
 		if n > 0 {
-			binary.BigEndian.PutUint32(buffer, uint32(n)) // #nosec G115 -- at most piece
+			binary.BigEndian.PutUint32(buffer, uint32(n)) // at most piece
 			if _, err := conn.Write(buffer[:4+n]); err != nil {
 				return nil, err
 			}
