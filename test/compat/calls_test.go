@@ -207,9 +207,9 @@ func TestCallsSurviveARestart(t *testing.T) {
 			t.Errorf("after the restart %s is told %d %q", identity, status, text)
 		}
 	}
-	r.into(t, single, token(t, "gus", grant(c.ID)), newInbox().callback())
 	r.v1(http.MethodGet, "/calls/"+c.ID+"/participants?state=gone", tokens["host"], nil, &people)
 	if len(people.Items) != 3 {
 		t.Errorf("gone before the restart are %+v", people.Items)
 	}
+	r.into(t, single, token(t, "gus", grant(c.ID)), newInbox().callback())
 }
