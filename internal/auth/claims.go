@@ -23,6 +23,7 @@ type Claims struct {
 	Attributes  map[string]string
 	Video       *lkauth.VideoGrant         // nil when the token has none
 	RoomConfig  *livekit.RoomConfiguration // nil when the token has none
+	Rights                                 // in chats and what is kept of them
 	NotBefore   time.Time                  // zero when the token has none
 	Expires     time.Time
 	Grants      *lkauth.ClaimGrants // everything, as LiveKit's types have it
@@ -33,6 +34,7 @@ type Claims struct {
 type registered struct {
 	issuer, subject, id        string
 	issued, notBefore, expires time.Time // zero when absent
+	rights                     Rights
 }
 
 // parseRegistered matches names exactly, as encoding/json does only for maps.
@@ -52,7 +54,9 @@ func parseRegistered(raw []byte) (registered, error) {
 			return r, err
 		}
 	}
-	return r, nil
+	var err error
+	r.rights, err = parseRights(members)
+	return r, err
 }
 
 func text(raw json.RawMessage, to *string) error {
@@ -103,6 +107,7 @@ func newClaims(r registered, grants *lkauth.ClaimGrants) *Claims {
 		Attributes:  grants.Attributes,
 		Video:       grants.Video,
 		RoomConfig:  grants.GetRoomConfiguration(),
+		Rights:      r.rights,
 		NotBefore:   r.notBefore,
 		Expires:     r.expires,
 		Grants:      grants,

@@ -35,17 +35,23 @@ type minted struct {
 	NotBefore int64  `json:"nbf"`
 	Expires   int64  `json:"exp"`
 	lkauth.ClaimGrants
+	Rights
 }
 
 // Mint returns a token for grants.Identity, signed by apiKey and valid from
 // now for ttl (whole seconds, at least one). It does not change grants. A
 // token longer than MaxTokenLength, which Verify would refuse, is an error.
 func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Duration) (string, error) {
-	return m.mint(apiKey, "", grants, m.clock.Now(), ttl)
+	return m.MintWith(apiKey, grants, Rights{}, ttl)
+}
+
+// MintWith is Mint with rights in chats.
+func (m *Minter) MintWith(apiKey string, grants *lkauth.ClaimGrants, rights Rights, ttl time.Duration) (string, error) {
+	return m.mint(apiKey, "", grants, rights, m.clock.Now(), ttl)
 }
 
 // mint makes a token that was first valid at since.
-func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, since time.Time, ttl time.Duration) (string, error) {
+func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, rights Rights, since time.Time, ttl time.Duration) (string, error) {
 	if !m.keys.Has(apiKey) {
 		return "", fmt.Errorf("mint a token: API key %q is not configured", apiKey)
 	}
@@ -65,6 +71,7 @@ func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, since time.
 		NotBefore:   since.Unix(),
 		Expires:     now + int64(ttl/time.Second),
 		ClaimGrants: *grants,
+		Rights:      rights,
 	})
 	if err != nil {
 		return "", fmt.Errorf("mint a token: %w", err)
@@ -98,7 +105,7 @@ func (m *Minter) Refresh(c *Claims, limit time.Duration) (string, error) {
 	if ttl < time.Second {
 		return "", ErrLifetimeOver
 	}
-	return m.mint(c.APIKey, c.ID, c.Grants, since, ttl)
+	return m.mint(c.APIKey, c.ID, c.Grants, c.Rights, since, ttl)
 }
 
 // RefreshedFor is how long the token is valid that Refresh would return.

@@ -113,6 +113,44 @@ func (v *Vault) Key(ctx context.Context, scope string) (*Key, error) {
 	return v.Find(ctx, scope)
 }
 
+// Make makes the keys of many scopes in one write, where they are missing; destroyed ones stay destroyed.
+func (v *Vault) Make(ctx context.Context, scopes ...string) error {
+	var missing []string
+	if err := v.db.View(ctx, func(tx *store.Tx) error {
+		missing = nil
+		for _, scope := range scopes {
+			known, err := keys.Has(tx, scope)
+			if err != nil {
+				return err
+			}
+			if !known {
+				missing = append(missing, scope)
+			}
+		}
+		return nil
+	}); err != nil || len(missing) == 0 {
+		return err
+	}
+	rows := make([]row, len(missing))
+	for i, scope := range missing {
+		fresh := make([]byte, KeySize)
+		_, _ = rand.Read(fresh) // never fails
+		rows[i] = row{Wrapped: seal(v.master, fresh, []byte(scope)), Made: v.clock.Now().UTC()}
+	}
+	return v.db.Update(ctx, func(tx *store.Tx) error {
+		for i, scope := range missing {
+			known, err := keys.Has(tx, scope)
+			if err == nil && !known {
+				err = keys.Put(tx, scope, rows[i])
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Find returns the key of a scope. The error is of kind errs.NotFound when there is none, ErrErased when it was destroyed.
 func (v *Vault) Find(ctx context.Context, scope string) (*Key, error) {
 	v.mu.Lock()
