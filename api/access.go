@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	lkauth "github.com/livekit/protocol/auth"
 
 	"careline/call"
+	"careline/chat"
 	"careline/internal/auth"
 	"careline/internal/errs"
 )
@@ -20,6 +22,7 @@ type Permission struct {
 	About string
 	grant func(*lkauth.VideoGrant) bool // nil: no grant gives it anywhere
 	role  *call.Ability                 // by the role in the call of the path; nil: no role gives it
+	chat  []chat.Permission             // of the claim permissions, any of them; nil: it is about no chat
 	open  bool                          // for everybody, without a token
 }
 
@@ -49,6 +52,8 @@ type Caller struct {
 	Identity string
 	Service  bool      // it has the permission by a grant, not by a role in the call
 	Role     call.Role // in the call of the path, empty without one
+
+	chat *chat.Caller // nil: not about a chat
 }
 
 // By is the caller as records name it.
@@ -106,6 +111,9 @@ var errForbidden = errs.New(errs.Denied, "the token does not give this right")
 
 // allow decides. A call that the caller has no part in is as if it were not there.
 func (a *API) allow(ctx context.Context, claims *auth.Claims, need Permission, callID string) (*Caller, error) {
+	if need.chat != nil {
+		return allowChat(claims, need)
+	}
 	c := &Caller{Claims: claims, Identity: claims.Identity}
 	grant := claims.Video
 	if grant == nil {
@@ -169,4 +177,4 @@ func (a *API) strangerIn(ctx context.Context, callID string) (call.Role, error) 
 }
 
 // allPermissions is what the description lists.
-var allPermissions = []Permission{Public, anyToken, ownSession, tokenRevoke, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake}
+var allPermissions = slices.Concat([]Permission{Public, anyToken, ownSession, tokenRevoke, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake}, chatPermissions)

@@ -15,6 +15,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"careline/call"
+	"careline/chat"
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/store"
@@ -26,6 +27,7 @@ const jsonType = "application/json"
 type Config struct {
 	Auth       *auth.Authenticator
 	Calls      *call.Service
+	Chats      *chat.Service
 	Store      *store.DB                   // of the answers to requests with an idempotency key
 	ICEServers func() []*livekit.ICEServer // by which clients reach the server before they have joined; nil: none
 	PublicURL  string                      // by which people reach this server, https://host or with a path behind; empty: as the caller did
@@ -39,6 +41,7 @@ type API struct {
 	// immutable once New has returned
 	auth       *auth.Authenticator
 	calls      *call.Service
+	chats      *chat.Service
 	ice        func() []*livekit.ICEServer
 	publicURL  string
 	clock      clock.Clock
@@ -48,14 +51,15 @@ type API struct {
 	described  huma.API // of what is answered elsewhere: the same document, no routes
 	mux        *http.ServeMux
 	operations []Operation
-	document   []byte // OpenAPI 3.1, JSON
-	page       []byte // the same to read
+	sealed     map[string]bool // patterns of operations whose answers are not kept
+	document   []byte          // OpenAPI 3.1, JSON
+	page       []byte          // the same to read
 }
 
 // New returns an API; it starts nothing.
 func New(cfg Config) (*API, error) {
 	a := &API{
-		auth: cfg.Auth, calls: cfg.Calls, ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
+		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
 		replays: newReplays(cfg.Store, cfg.Clock), mux: http.NewServeMux(),
 	}
 	config := humaConfig(cfg.Version)
@@ -65,6 +69,9 @@ func New(cfg Config) (*API, error) {
 	a.registerCalls()
 	a.registerPeople()
 	a.registerInvites()
+	a.registerConversations()
+	a.registerMessages()
+	a.registerTransactions()
 	var err error
 	if a.document, err = json.MarshalIndent(a.huma.OpenAPI(), "", "  "); err != nil {
 		return nil, fmt.Errorf("write the API's description: %w", err)
@@ -81,7 +88,7 @@ func New(cfg Config) (*API, error) {
 func humaConfig(version string) huma.Config {
 	c := huma.DefaultConfig("Careline", version)
 	c.CreateHooks, c.OpenAPIPath, c.DocsPath, c.SchemasPath = nil, "", "", ""
-	c.Info.Description = "Calls, who takes part in them and as what. Bodies are JSON; times are RFC 3339 in UTC; answers that are no success are RFC 9457 problems."
+	c.Info.Description = "Calls, who takes part in them and as what; conversations, and what is written in them. Bodies are JSON; times are RFC 3339 in UTC; answers that are no success are RFC 9457 problems."
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A token signed by an API key, as LiveKit's server SDKs make it."},
 		"session": {Type: "apiKey", In: "cookie", Name: "__Host-session", Description: "The cookie of POST /v1/session, from pages of allowed origins, with X-CSRF-Token for what changes something."},
@@ -155,7 +162,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case pattern == "" || pattern == "/":
 		a.unknown(w, r, handler)
-	case r.Method == http.MethodPost && r.Header.Get(idempotencyKey) != "" && claims != nil:
+	case a.serveOnce(pattern, r) && claims != nil:
 		a.replays.serve(w, r, claims, a.mux, a.log)
 	default:
 		a.mux.ServeHTTP(w, r)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"reflect"
@@ -16,9 +17,11 @@ type operation struct {
 	need             Permission
 	status           int // of success; 0: 200, or 204 without a body
 	errors           []int
-	request          any  // example of the body, of its type; nil without one
-	response         any  // the same of the answer's body
-	elsewhere        bool // described here, answered by the server itself
+	request          any   // example of the body, of its type; nil without one
+	response         any   // the same of the answer's body
+	private          bool  // answers hold what people wrote: they are not kept for retries
+	largest          int64 // body in bytes; 0: maxBody
+	elsewhere        bool  // described here, answered by the server itself
 }
 
 const (
@@ -34,14 +37,14 @@ func register[I, O any](a *API, op operation, handler func(context.Context, *I) 
 	}
 	h := huma.Operation{
 		OperationID: op.id, Method: op.method, Path: op.path, Summary: op.summary, Description: op.about + "\n\nPermission: `" + op.need.Name + "`. " + op.need.About,
-		Tags: []string{op.tag}, DefaultStatus: op.status, Errors: errors, MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true,
+		Tags: []string{op.tag}, DefaultStatus: op.status, Errors: errors, MaxBodyBytes: cmp.Or(op.largest, maxBody), RejectUnknownQueryParameters: true,
 		Middlewares: huma.Middlewares{a.guard(op.need)},
 		Extensions:  map[string]any{"x-permission": op.need.Name},
 	}
 	if !op.need.open {
 		h.Security = []map[string][]string{{"token": {}}, {"session": {}}}
 	}
-	if op.method == http.MethodPost && !op.need.open && !op.elsewhere {
+	if op.method == http.MethodPost && !op.need.open && !op.elsewhere && !op.private {
 		h.Parameters = append(h.Parameters, &huma.Param{
 			Name: idempotencyKey, In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &maxIdempotencyKey},
 			Description: "Makes a retry safe: the same key, path and body within 24 hours get the first answer again, with Idempotent-Replay: true.",
@@ -63,6 +66,9 @@ func register[I, O any](a *API, op operation, handler func(context.Context, *I) 
 		}
 		return nil, p
 	})
+	if op.private {
+		a.sealed[op.method+" "+op.path] = true
+	}
 	a.example(op)
 	a.operations = append(a.operations, Operation{ID: op.id, Method: op.method, Path: op.path, Permission: op.need, example: op.request, answer: op.response, elsewhere: op.elsewhere})
 }

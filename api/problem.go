@@ -51,10 +51,15 @@ var problemKinds = []struct {
 	{http.StatusNotFound, "not-found", "Not found", "It is not there, or who asks has no right to know that it is."},
 	{http.StatusMethodNotAllowed, "method-not-allowed", "Method not allowed", "There is no such operation here; the Allow header says which there are."},
 	{http.StatusConflict, "conflict", "Conflict", "It is in a state that forbids this."},
+	{http.StatusConflict, "conversation-closed", "Conversation closed", "Nothing can be written in it until it is opened again."},
+	{http.StatusConflict, "legal-hold", "Legal hold", "It has to be kept as it is until the hold is lifted."},
+	{http.StatusConflict, "participant-limit", "Too many participants", "The conversation takes no more people; a direct one has two."},
+	{http.StatusPreconditionFailed, "revision-mismatch", "Changed meanwhile", "If-Match names another revision than the present one: read it again."},
 	{http.StatusRequestEntityTooLarge, "too-large", "Too large", "The body is larger than the operation takes."},
 	{http.StatusUnsupportedMediaType, "unsupported-media-type", "Unsupported media type", "Bodies are application/json."},
 	{http.StatusUnprocessableEntity, "validation", "Not valid", "The request was read and asks for something impossible; errors say where."},
 	{http.StatusUnprocessableEntity, "idempotency-mismatch", "Idempotency key used before", "The key was used for another request. A retry has the same method, path and body."},
+	{http.StatusUnprocessableEntity, "not-a-party", "Not a party", "The business user takes no part in the transaction, as far as is known."},
 	{http.StatusTooManyRequests, "rate-limited", "Too many", "A limit was reached; Retry-After says when to come back where time helps."},
 	{http.StatusInternalServerError, "internal", "Internal error", "Our fault. The server's log has the details under the request's time."},
 	{http.StatusServiceUnavailable, "unavailable", "Unavailable", "Not now: the server starts, stops or cannot store anything."},
@@ -101,6 +106,11 @@ func asProblem(err error) *Problem {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return newProblem(http.StatusServiceUnavailable, "it took too long")
+	}
+	for _, c := range chatCodes {
+		if errors.Is(err, c.err) {
+			return problemOf(c.code, c.err.Error())
+		}
 	}
 	if status, known := statusOf[errs.KindOf(err)]; known {
 		return newProblem(status, err.Error())

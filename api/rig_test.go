@@ -19,8 +19,12 @@ import (
 	"github.com/livekit/protocol/livekit"
 
 	"careline/call"
+	"careline/chat"
+	"careline/internal/audit"
 	"careline/internal/auth"
 	"careline/internal/clock"
+	"careline/internal/event"
+	"careline/internal/seal"
 	"careline/internal/store"
 	"careline/sfu"
 )
@@ -32,6 +36,8 @@ type rig struct {
 	url    string
 	minter *auth.Minter
 	calls  *call.Service
+	chats  *chat.Service
+	keys   *store.DB
 	rooms  *sfu.Manager
 	store  *store.DB
 	clock  *clock.Fake
@@ -50,6 +56,14 @@ func newRig(t *testing.T) *rig {
 	if r.store, err = store.Open(store.Options{Path: filepath.Join(t.TempDir(), "store.db"), Logger: quiet}); err != nil {
 		t.Fatal(err)
 	}
+	if r.keys, err = store.Open(store.Options{Path: filepath.Join(t.TempDir(), "keys.db"), Logger: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	vault, err := seal.New(r.keys, make([]byte, seal.KeySize), r.clock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.chats = chat.New(chat.Config{Log: event.NewLog(r.store, r.clock, quiet), Chain: audit.New(r.clock), Vault: vault, Clock: r.clock, Logger: quiet})
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +75,7 @@ func newRig(t *testing.T) *rig {
 	r.rooms.SetAdmission(r.calls)
 	r.API, err = New(Config{
 		Auth:  auth.NewAuthenticator(auth.AuthenticatorConfig{Verifier: auth.NewVerifier(keys, r.clock).LimitLifetime(24 * time.Hour), Clock: r.clock}),
-		Calls: r.calls, Store: r.store, Clock: r.clock, Logger: quiet, Version: "test",
+		Calls: r.calls, Chats: r.chats, Store: r.store, Clock: r.clock, Logger: quiet, Version: "test",
 		ICEServers: func() []*livekit.ICEServer {
 			return []*livekit.ICEServer{{Urls: []string{"turn:127.0.0.1:3478"}}}
 		},
@@ -73,6 +87,7 @@ func newRig(t *testing.T) *rig {
 	var running sync.WaitGroup
 	running.Go(func() { _ = r.store.Run(ctx) })
 	running.Go(func() { _ = r.rooms.Run(ctx) })
+	running.Go(func() { _ = r.keys.Run(ctx) })
 	server := httptest.NewServer(r.API)
 	r.url, r.client = server.URL, server.Client()
 	t.Cleanup(func() {
@@ -80,6 +95,9 @@ func newRig(t *testing.T) *rig {
 		cancel()
 		running.Wait()
 		if err := r.store.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := r.keys.Close(); err != nil {
 			t.Error(err)
 		}
 	})

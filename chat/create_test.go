@@ -103,7 +103,9 @@ func TestC25DirectIsOneForAPair(t *testing.T) {
 // TestA18IncidentOpenedTwice is the same conversation, in which both are.
 func TestA18IncidentOpenedTwice(t *testing.T) {
 	r := newRig(t)
-	ids, made := race(t, r, func(i int) (*Caller, NewConversation) { return who(fmt.Sprint("op-", i%10)), NewConversation{Incident: "INC-7"} })
+	ids, made := race(t, r, func(i int) (*Caller, NewConversation) {
+		return who(fmt.Sprint("op-", i%10)), NewConversation{Incident: "INC-7"}
+	})
 	if len(ids) != 1 || made != 1 {
 		t.Fatalf("%d conversations, made %d times", len(ids), made)
 	}

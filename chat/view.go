@@ -19,6 +19,7 @@ type ConversationView struct {
 	Unread  uint64
 	Last    *MessageView // nil: nothing to be seen was written
 	Me      Participant
+	MyName  string
 	Marks   Marks // the reader's own
 	Ticket  *TicketView
 }
@@ -48,6 +49,14 @@ const counted = 500
 func (s *Service) Get(ctx context.Context, caller *Caller, id string) (v ConversationView, err error) {
 	if err := caller.in(id, Read); err != nil {
 		return v, err
+	}
+	return s.view(ctx, caller, id)
+}
+
+// Made returns a conversation to who has just made or found it, who may have no right to read.
+func (s *Service) Made(ctx context.Context, caller *Caller, id string) (ConversationView, error) {
+	if err := caller.needs(Create, Broadcast); err != nil {
+		return ConversationView{}, err
 	}
 	return s.view(ctx, caller, id)
 }
@@ -103,6 +112,9 @@ func (s *Service) look(tx *store.Tx, c Conversation, p Participant) (v Conversat
 // reveal opens what is sealed in a view.
 func (s *Service) reveal(ctx context.Context, keys *keyring, v *ConversationView, last *Message, t *Ticket) (err error) {
 	if v.Subject, err = keys.text(ctx, v.ID, v.Conversation.Subject.By, subjectPlace, v.Conversation.Subject.Box); err != nil {
+		return err
+	}
+	if v.MyName, err = keys.text(ctx, v.ID, v.Me.Principal, namePlace, v.Me.Name); err != nil {
 		return err
 	}
 	if last != nil {

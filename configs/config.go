@@ -26,6 +26,7 @@ type Config struct {
 	Room            Room          `yaml:"room"`
 	Limits          Limits        `yaml:"limits"`
 	Webhooks        Webhooks      `yaml:"webhooks"`
+	Seal            Seal          `yaml:"seal"`
 	Web             Web           `yaml:"web"`
 
 	// Warnings are oddities that do not stop the start, for the log.
@@ -91,6 +92,7 @@ func (c *Config) Validate() error {
 	p.join(c.Room.Validate())
 	p.join(c.Limits.Validate())
 	p.join(c.Webhooks.validate(c.Keys))
+	p.join(c.Seal.Validate())
 	p.join(c.Web.Validate())
 	if port := c.HTTP.port(); port != 0 && port == c.RTC.TCPPort {
 		p.add("rtc.tcp_port", port, "a port other than that of http.address, since both are TCP")

@@ -72,6 +72,7 @@ func everyVariable(t *testing.T) []string {
 	values := map[string]string{
 		"development":                   "true",
 		"region":                        "north",
+		"seal.key_file":                 "/etc/careline/master.key",
 		"data_dir":                      "/var/lib/careline",
 		"shutdown_timeout":              "7s",
 		"keys":                          "one: " + goodSecret + ", two: " + goodSecret + "2",

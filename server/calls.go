@@ -38,6 +38,7 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 	c.api, err = api.New(api.Config{
 		Auth:       s.auth,
 		Calls:      c.Service,
+		Chats:      s.chats.Service,
 		Store:      s.storage.db,
 		ICEServers: s.knownRelays,
 		PublicURL:  s.cfg.HTTP.PublicURL,

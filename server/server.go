@@ -63,6 +63,7 @@ type Server struct {
 	signal  *signal.Handler
 	hooks   *webhook.Notifier
 	calls   *calls
+	chats   *chats
 	relay   *relay // nil: no TURN
 	http    *http.Server
 	admin   *http.Server // nil: none
@@ -106,7 +107,7 @@ func (s *Server) build(opts Options) (err error) {
 	if s.storage, err = openStorage(s.cfg, opts); err != nil {
 		return err
 	}
-	s.checks = append(s.checks, check{"the store cannot write", func() bool { return s.storage.db.Err() != nil }})
+	s.checks = append(s.checks, check{"the store cannot write", func() bool { return s.storage.db.Err() != nil || s.storage.keys.Err() != nil }})
 	if s.sockets, err = openSockets(s.cfg, opts); err != nil {
 		return err
 	}
@@ -148,6 +149,9 @@ func (s *Server) build(opts Options) (err error) {
 		Clock:  opts.Clock,
 	})
 	s.rooms.Watch(signal.Webhooks{Notifier: s.hooks})
+	if s.chats, err = s.newChats(opts); err != nil {
+		return fmt.Errorf("prepare chats: %w", err)
+	}
 	if s.calls, err = s.newCalls(opts); err != nil {
 		return fmt.Errorf("prepare calls: %w", err)
 	}
@@ -192,9 +196,10 @@ func (s *Server) newHTTP(pages http.Handler) *http.Server {
 // says what failed, or what did not end in time.
 func (s *Server) Run(ctx context.Context) error {
 	s.announce()
-	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+len(s.sockets.plain)+3)
+	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+len(s.sockets.plain)+4)
 	s.storage.run(failed)
 	s.calls.run()
+	s.chats.run()
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMedia()
 	media := make(chan struct{})

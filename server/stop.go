@@ -41,6 +41,7 @@ func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, servi
 			return nil
 		}},
 		{"write who was in calls", s.calls.close},
+		{"write what was read", s.chats.close},
 		{"deliver webhooks", func() error { return s.hooks.Close(soft) }},
 		{"close the store", s.storage.close}, // last: nobody writes any more
 	} {

@@ -9,6 +9,7 @@ import (
 
 	"careline/configs"
 	"careline/internal/clock"
+	"careline/internal/seal"
 	"careline/internal/store"
 )
 
@@ -18,6 +19,8 @@ func migrations() []store.Migration { return nil }
 // storage is the store and the folder that it is in.
 type storage struct {
 	db        *store.DB
+	keys      *store.DB   // of the vault
+	vault     *seal.Vault // of what people write
 	dir       string
 	temporary string // the folder, if it goes with the server
 	secret    string // in a file of the folder
@@ -36,6 +39,9 @@ func openStorage(cfg *configs.Config, opts Options) (_ *storage, err error) {
 	s.dir = dir
 	s.db, err = OpenStore(dir, opts)
 	if err != nil {
+		return nil, errors.Join(fmt.Errorf("data_dir: %w", err), s.close())
+	}
+	if err := s.openVault(cfg, opts); err != nil {
 		return nil, errors.Join(fmt.Errorf("data_dir: %w", err), s.close())
 	}
 	if s.secret, err = writeSecret(dir); err != nil {
@@ -58,13 +64,15 @@ func OpenStore(dir string, opts Options) (*store.DB, error) {
 	return store.Open(store.Options{Path: StorePath(dir), Migrations: migrations(), Logger: opts.Logger, Clock: opts.Clock})
 }
 
-// run starts the store's committer, which close ends: after everybody who writes.
+// run starts the stores' committers, which close ends: after everybody who writes.
 func (s *storage) run(failed chan<- error) {
-	go func() {
-		if err := s.db.Run(context.Background()); err != nil {
-			failed <- err
-		}
-	}()
+	for _, db := range []*store.DB{s.db, s.keys} {
+		go func() {
+			if err := db.Run(context.Background()); err != nil {
+				failed <- err
+			}
+		}()
+	}
 }
 
 // close is idempotent.
@@ -72,6 +80,9 @@ func (s *storage) close() error {
 	var err error
 	if s.db != nil {
 		err = s.db.Close()
+	}
+	if s.keys != nil {
+		err = errors.Join(err, s.keys.Close())
 	}
 	if s.temporary != "" {
 		err = errors.Join(err, os.RemoveAll(s.temporary))

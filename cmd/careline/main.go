@@ -27,6 +27,7 @@ type commands struct {
 	Token       tokenCommand   `cmd:"" help:"Print a token that lets somebody in."`
 	Backup      backupCommand  `cmd:"" help:"Write a backup of what the server keeps, while it runs or not."`
 	Restore     restoreCommand `cmd:"" help:"Make the server's store anew from a backup."`
+	Verify      verifyCommand  `cmd:"" help:"Check that what is kept is what was written."`
 	CheckConfig checkCommand   `cmd:"" help:"Print the configuration in effect without its secrets, or all that is wrong with it."`
 	Version     versionCommand `cmd:"" help:"Print the version."`
 }

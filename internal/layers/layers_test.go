@@ -21,7 +21,7 @@ var floors = [][]string{
 	{"internal/audit", "internal/event", "internal/inspect", "internal/seal"},
 	{"internal/blob"},
 	{"sfu", "turn"},
-	{"call"},
+	{"call", "chat"},
 	{"api", "signal"},
 	{"server"},
 	{"cmd/careline"},

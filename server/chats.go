@@ -1,0 +1,54 @@
+package server
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+
+	"careline/chat"
+	"careline/internal/audit"
+	"careline/internal/event"
+)
+
+// chats is the part of the server that keeps conversations, with their log and their audit.
+type chats struct {
+	*chat.Service
+	log     *event.Log
+	chain   *audit.Chain
+	anchors *audit.Anchors
+
+	cancel  context.CancelFunc // nil until run
+	running sync.WaitGroup
+}
+
+// anchorsFile in data_dir holds heads of the audit's chain.
+const anchorsFile = "audit.anchors"
+
+// newChats makes conversations over the store and the keys.
+func (s *Server) newChats(opts Options) (*chats, error) {
+	chain := audit.New(opts.Clock)
+	c := &chats{
+		log:     event.NewLog(s.storage.db, opts.Clock, opts.Logger),
+		chain:   chain,
+		anchors: audit.NewAnchors(filepath.Join(s.storage.dir, anchorsFile), chain, s.storage.db, opts.Clock, opts.Logger),
+	}
+	c.Service = chat.New(chat.Config{Log: c.log, Chain: chain, Vault: s.storage.vault, Clock: opts.Clock, Logger: opts.Logger})
+	return c, nil
+}
+
+// run begins to write how far people have read, and to anchor the audit.
+func (c *chats) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	c.running.Go(func() { c.Service.Run(ctx) })
+	c.running.Go(func() { c.anchors.Run(ctx) })
+}
+
+// close writes what still waits.
+func (c *chats) close() error {
+	if c.cancel != nil {
+		c.cancel()
+		c.running.Wait()
+	}
+	return nil
+}
