@@ -1,4 +1,4 @@
-import { expect, inCall, join, look, press, sizes, test } from './fixtures.ts';
+import { expect, inCall, join, look, mint, press, sizes, test } from './fixtures.ts';
 import { act, come, goIn, openPeople, row } from './kinds.ts';
 import { expectMovingPicture, expectSound } from './media.ts';
 
@@ -157,4 +157,23 @@ test('what the server does not do is said, and nothing looks done', async ({ ser
   await host.unroute('**/v1/calls/**');
   await host.getByRole('button', { name: 'Lock the call' }).click();
   await expect(host.getByRole('button', { name: 'Unlock the call' })).toBeVisible();
+});
+
+test('somebody with a token whom nobody named waits too, and goes on when let in', async ({ server, people }) => {
+  people.expectTrouble(/403|WebSocket/);
+  const { room, links } = await server.callOf('conference', { waiting_room: true });
+  const host = await people.person();
+  await join(host, links['host'] ?? '');
+  const walker = await people.person();
+  await walker.goto(`${server.url}/call#token=${mint({ identity: 'Wanda', room })}`);
+  const allow = walker.getByRole('button', { name: 'Allow camera and microphone' });
+  const go = walker.getByRole('button', { name: 'Join call' });
+  await expect(allow.or(go)).toBeVisible();
+  if (await allow.isVisible()) await allow.click();
+  await go.click();
+  await expect(walker.getByRole('heading', { name: 'Waiting to be let in' })).toBeFocused();
+  await host.getByRole('button', { name: 'See who' }).click();
+  await host.getByRole('button', { name: 'Let in: Wanda' }).click();
+  await goIn(walker);
+  await expect(row(host, 'Wanda')).toContainText('Guest');
 });
