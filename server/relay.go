@@ -14,6 +14,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"careline/internal/address"
 	"careline/turn"
 )
 
@@ -176,7 +177,7 @@ func (s *Server) reachable() []netip.Addr {
 		n := 0
 		if a.IsLoopback() {
 			n += 4
-		} else if turn.Restricted(a) {
+		} else if address.Restricted(a) {
 			n += 2
 		}
 		if a.Is6() {
@@ -212,7 +213,7 @@ func (s *Server) relayURLs() []string {
 			if len(hosts) == relayHosts || len(hosts) > 0 && a.IsLoopback() {
 				break
 			}
-			if len(hosts) > 0 && a.Is6() && turn.Restricted(a) {
+			if len(hosts) > 0 && a.Is6() && address.Restricted(a) {
 				continue // whoever has such an address has an IPv4 one, too
 			}
 			hosts = append(hosts, a.String())

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	lkauth "github.com/livekit/protocol/auth"
 
@@ -25,6 +26,9 @@ func (s *Server) setSigner(keys *auth.Keys, cfg *configs.Config) {
 	}
 	s.signer.Store(n)
 }
+
+// webhookTokenLife is how long a webhook's signature is valid.
+const webhookTokenLife = 5 * time.Minute
 
 // signWebhook makes the token by which a receiver knows that a body is ours.
 func (s *Server) signWebhook(sum string) (string, error) {

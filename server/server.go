@@ -13,13 +13,11 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"careline/configs"
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/redact"
-	"careline/internal/webhook"
 	"careline/sfu"
 	"careline/signal"
 	"careline/web"
@@ -61,7 +59,7 @@ type Server struct {
 	revoked *auth.RevocationList
 	rooms   *sfu.Manager
 	signal  *signal.Handler
-	hooks   *webhook.Notifier
+	hooks   *hooks
 	calls   *calls
 	chats   *chats
 	relay   *relay // nil: no TURN
@@ -142,16 +140,11 @@ func (s *Server) build(opts Options) (err error) {
 
 		MessagesPerSecond: s.cfg.Limits.MessagesPerSecond,
 	})
-	s.hooks = webhook.New(webhook.Config{
-		URLs:   s.cfg.Webhooks.URLs,
-		Sign:   s.signWebhook,
-		Logger: opts.Logger,
-		Clock:  opts.Clock,
-	})
-	s.rooms.Watch(signal.Webhooks{Notifier: s.hooks})
 	if s.chats, err = s.newChats(opts); err != nil {
 		return fmt.Errorf("prepare chats: %w", err)
 	}
+	s.hooks = s.newHooks(opts)
+	s.rooms.Watch(signal.Webhooks{Notifier: s.hooks.notifier})
 	if s.calls, err = s.newCalls(opts); err != nil {
 		return fmt.Errorf("prepare calls: %w", err)
 	}
@@ -168,9 +161,6 @@ func (s *Server) build(opts Options) (err error) {
 	}
 	return nil
 }
-
-// webhookTokenLife is how long a webhook's signature is valid.
-const webhookTokenLife = 5 * time.Minute
 
 func (s *Server) newHTTP(pages http.Handler) *http.Server {
 	secure := s.tls
@@ -196,10 +186,11 @@ func (s *Server) newHTTP(pages http.Handler) *http.Server {
 // says what failed, or what did not end in time.
 func (s *Server) Run(ctx context.Context) error {
 	s.announce()
-	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+len(s.sockets.plain)+4)
+	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+len(s.sockets.plain)+5)
 	s.storage.run(failed)
 	s.calls.run()
 	s.chats.run()
+	s.hooks.run(failed)
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMedia()
 	media := make(chan struct{})
@@ -273,7 +264,7 @@ func (s *Server) Close() {
 			s.relay.server.Close()
 		}
 		if s.hooks != nil {
-			_ = s.hooks.Close(context.Background()) // nothing was posted
+			_ = s.hooks.close(context.Background()) // nothing was posted
 		}
 		if s.sockets != nil {
 			s.sockets.close()

@@ -42,7 +42,7 @@ func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, servi
 		}},
 		{"write who was in calls", s.calls.close},
 		{"write what was read", s.chats.close},
-		{"deliver webhooks", func() error { return s.hooks.Close(soft) }},
+		{"deliver webhooks", func() error { return s.hooks.close(soft) }},
 		{"close the store", s.storage.close}, // last: nobody writes any more
 	} {
 		if err := within(hard, step.do); err != nil {

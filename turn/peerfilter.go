@@ -1,6 +1,10 @@
 package turn
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"careline/internal/address"
+)
 
 // PeerFilter says where a client may relay to: by default nowhere but to this
 // server's own media addresses, each at its one port. It does not change once
@@ -73,66 +77,11 @@ func (f *PeerFilter) Origin(from netip.AddrPort) netip.AddrPort {
 
 // outside reports whether an address that is not ours may be relayed to.
 func (f *PeerFilter) outside(addr netip.Addr) bool {
-	return !f.own[addr] && !Restricted(addr) && contains(f.networks, addr) && (!embeds(addr) || f.outside(embedded(addr)))
-}
-
-// Restricted reports whether an address, or the IPv4 address that it embeds,
-// can only be a machine that a relay has no business with.
-func Restricted(addr netip.Addr) bool {
-	if !addr.IsValid() || addr.Zone() != "" || addr.Is4In6() {
-		return true // a mapped address is never seen on a wire
+	if f.own[addr] || address.Restricted(addr) || !address.In(f.networks, addr) {
+		return false
 	}
-	if contains(restricted, addr) {
-		return true
-	}
-	return embeds(addr) && Restricted(embedded(addr))
-}
-
-// restricted networks, of IANA's special-purpose registries (RFC 6890) those
-// that are not globally reachable, and the transition mechanisms that would
-// carry a packet somewhere else than the address says.
-var restricted = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
-	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4",
-	"::/96", "::ffff:0:0/96", "64:ff9b:1::/48", "100::/64", "2001::/32", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8",
-)
-
-var (
-	nat64   = netip.MustParsePrefix("64:ff9b::/96")
-	sixTo4  = netip.MustParsePrefix("2002::/16")
-	inNAT64 = 12 // where the IPv4 address is
-	in6to4  = 2
-)
-
-// embeds reports whether an IPv6 address carries an IPv4 address that the
-// network would take out: NAT64 (RFC 6052) and 6to4 (RFC 3056). IPv4-mapped and
-// IPv4-compatible ones are restricted as a whole.
-func embeds(addr netip.Addr) bool { return nat64.Contains(addr) || sixTo4.Contains(addr) }
-
-func embedded(addr netip.Addr) netip.Addr {
-	at := in6to4
-	if nat64.Contains(addr) {
-		at = inNAT64
-	}
-	b := addr.As16()
-	return netip.AddrFrom4([4]byte(b[at : at+4]))
-}
-
-func prefixes(texts ...string) []netip.Prefix {
-	list := make([]netip.Prefix, len(texts))
-	for i, t := range texts {
-		list[i] = netip.MustParsePrefix(t)
-	}
-	return list
-}
-
-func contains(list []netip.Prefix, addr netip.Addr) bool {
-	for _, p := range list {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	inner, embeds := address.Embedded(addr)
+	return !embeds || f.outside(inner)
 }
 
 func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
