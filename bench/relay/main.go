@@ -1,4 +1,4 @@
-// Command relay measures what relaying costs: CPU per relayed packet of Careline's relay (package turn) and of coturn, in turns, each on one
+// Command relay measures what relaying costs: CPU per relayed packet of Careline's relay (package turn) of coturn and of a plain relay of pion's, in turns, each on one
 // CPU, with coturn's own client as the load. It needs Linux and the tools of the coturn package.
 package main
 
@@ -37,6 +37,9 @@ func main() {
 func run(ctx context.Context, args []string) error {
 	if len(args) > 0 && args[0] == roleServe {
 		return serve(ctx, args[1:])
+	}
+	if len(args) > 0 && args[0] == rolePion {
+		return servePion(ctx)
 	}
 	var o options
 	flags := flag.NewFlagSet("relay", flag.ContinueOnError)
@@ -90,7 +93,9 @@ func measure(ctx context.Context, o options) error {
 		return err
 	}
 	cost := func(f figure) float64 { return f.perPacket }
-	fmt.Printf("careline / coturn: %.2f\n", middle(figures["careline"], cost)/middle(figures["coturn"], cost))
+	for _, s := range servers[1:] {
+		fmt.Printf("careline / %s: %.2f\n", s.name, middle(figures["careline"], cost)/middle(figures[s.name], cost))
+	}
 	return nil
 }
 

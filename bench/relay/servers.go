@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	pion "github.com/pion/turn/v5"
 	"golang.org/x/sys/unix"
 
 	"careline/internal/clock"
@@ -22,6 +23,7 @@ import (
 
 const (
 	roleServe = "serve"
+	rolePion  = "pion"
 	peerPort  = 34800 // of turnutils_peer
 	relayPort = 34780
 	realm     = "care"
@@ -40,15 +42,20 @@ type running struct {
 	username, password string
 }
 
-var servers = []server{{"careline", startCareline}, {"coturn", startCoturn}}
+var servers = []server{{"careline", startCareline}, {"plain pion", startPion}, {"coturn", startCoturn}}
 
 // startCareline runs package turn in a process of its own.
-func startCareline(ctx context.Context) (*running, error) {
+func startCareline(ctx context.Context) (*running, error) { return startSelf(ctx, roleServe) }
+
+// startPion runs pion's relay as its examples do, in a process of its own.
+func startPion(ctx context.Context) (*running, error) { return startSelf(ctx, rolePion) }
+
+func startSelf(ctx context.Context, role string) (*running, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, roleServe)
+	cmd := exec.CommandContext(ctx, self, role)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -95,6 +102,30 @@ func serve(ctx context.Context, _ []string) error {
 	})
 	fmt.Println(credentials.Issue("bench"))
 	return relay.Run(ctx)
+}
+
+// servePion is that of pion.
+func servePion(ctx context.Context) error {
+	conn, err := net.ListenPacket("udp4", fmt.Sprintf("127.0.0.1:%d", relayPort))
+	if err != nil {
+		return err
+	}
+	loopback := net.IPv4(127, 0, 0, 1)
+	key := pion.GenerateAuthKey("bench", realm, "bench")
+	relay, err := pion.NewServer(pion.ServerConfig{
+		Realm:       realm,
+		AuthHandler: func(*pion.RequestAttributes) (string, []byte, bool) { return "bench", key, true },
+		PacketConnConfigs: []pion.PacketConnConfig{{
+			PacketConn:            conn,
+			RelayAddressGenerator: &pion.RelayAddressGeneratorStatic{RelayAddress: loopback, Address: loopback.String()},
+		}},
+	})
+	if err != nil {
+		return fmt.Errorf("start pion's relay: %w", err)
+	}
+	fmt.Println("bench", "bench")
+	<-ctx.Done()
+	return relay.Close()
 }
 
 // startCoturn runs coturn the way its guides do, with one user, on one thread.
