@@ -20,6 +20,7 @@ var floors = [][]string{
 	{"internal/auth", "internal/store"},
 	{"internal/audit", "internal/event", "internal/inspect", "internal/seal"},
 	{"internal/blob", "internal/webhook"},
+	{"internal/attachment"},
 	{"sfu", "turn"},
 	{"call", "chat"},
 	{"api", "signal"},
