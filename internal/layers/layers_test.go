@@ -19,7 +19,7 @@ var floors = [][]string{
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store"},
 	{"internal/audit", "internal/event", "internal/inspect", "internal/seal"},
-	{"internal/blob", "internal/webhook"},
+	{"internal/blob", "internal/search", "internal/webhook"},
 	{"internal/attachment"},
 	{"sfu", "turn"},
 	{"call", "chat"},
@@ -36,6 +36,7 @@ var owners = map[string][]string{
 	"github.com/gorilla/websocket": {"signal"},
 	"github.com/goccy/go-yaml":     {"configs"},
 	"go.etcd.io/bbolt":             {"internal/store"},
+	"github.com/blevesearch":       {"internal/search"},
 	"github.com/pion/turn":         {}, // its client is in our tests; the relay is ours
 	"github.com/alecthomas/kong":   {"cmd/careline"},
 
