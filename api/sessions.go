@@ -46,7 +46,7 @@ func (a *API) describeSessions() {
 	register(a, operation{
 		id: "revokeTokens", method: http.MethodPost, path: "/v1/revocations", tag: "Sessions", need: tokenRevoke, status: http.StatusNoContent, elsewhere: true,
 		summary: "Take tokens back", errors: []int{http.StatusMethodNotAllowed}, request: Revocation{TokenID: "7c1f"},
-		about: "They are refused from now on, and who came in with one leaves within a second. It holds until the server restarts, for tokens of the API key that signed the asking one.",
+		about: "They are refused from now on, and who came in with one leaves within a second. It holds for tokens of the API key that signed the asking one.",
 	}, nowhere[body[Revocation], empty])
 }
 

@@ -5,9 +5,6 @@ import (
 	"careline/internal/clock"
 )
 
-// maxRevocations bounds what is remembered until the tokens meant expire.
-const maxRevocations = 100_000
-
 // newAuthenticator makes what tells every edge who a request comes from.
 func (s *Server) newAuthenticator(keys *auth.Keys, clock clock.Clock) *auth.Authenticator {
 	s.revoked = auth.NewRevocationList(maxRevocations, clock)

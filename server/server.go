@@ -118,6 +118,9 @@ func (s *Server) build(opts Options) (err error) {
 		return err
 	}
 	s.auth = s.newAuthenticator(keys, opts.Clock)
+	if err := s.loadRevocations(); err != nil {
+		return fmt.Errorf("read revocations: %w", err)
+	}
 	s.setSigner(keys, s.cfg)
 	if s.rooms, err = sfu.NewManager(s.mediaConfig(opts)); err != nil {
 		return fmt.Errorf("prepare media: %w", err)

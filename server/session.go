@@ -94,21 +94,11 @@ func (s *Server) serveRevocations(w http.ResponseWriter, r *http.Request) {
 	if body.Until.IsZero() { // by then all that is signed now has expired
 		body.Until = s.clock.Now().Add(max(s.cfg.Tokens.MaxLifetime, 24*time.Hour) + auth.Leeway)
 	}
-	if err := s.Revoke(auth.Revocation{APIKey: claims.APIKey, TokenID: body.TokenID, Identity: body.Identity, Until: body.Until}); err != nil {
+	if err := s.Revoke(r.Context(), auth.Revocation{APIKey: claims.APIKey, TokenID: body.TokenID, Identity: body.Identity, Until: body.Until}); err != nil {
 		refuseIdentity(w, err)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
-}
-
-// Revoke takes tokens back: they are refused from now on, and who came in with
-// one leaves.
-func (s *Server) Revoke(r auth.Revocation) error {
-	if err := s.revoked.Revoke(r); err != nil {
-		return err
-	}
-	s.signal.RemoveRevoked()
-	return nil
 }
 
 // allowPage lets pages of allowed origins read the answer, and answers the

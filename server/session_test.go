@@ -278,3 +278,28 @@ func TestJoinLimits(t *testing.T) {
 		t.Errorf("another key: %d in", in)
 	}
 }
+
+// TestRevocationSurvivesARestart takes a token back and starts the server again on the same data.
+func TestRevocationSurvivesARestart(t *testing.T) {
+	cfg := development(t)
+	cfg.DataDir = t.TempDir()
+	anns, bobs := tokenFor(t, "ann", &lkauth.VideoGrant{RoomJoin: true, Room: "ward"}), tokenFor(t, "bob", &lkauth.VideoGrant{RoomJoin: true, Room: "ward"})
+	check := func(s *instance) {
+		t.Helper()
+		for token, want := range map[string]int{anns: 401, bobs: 200} {
+			if res, body := ask(t, "GET", s.URL()+"/rtc/validate", "", "Authorization: Bearer "+token); res.StatusCode != want {
+				t.Errorf("%d %s, want %d", res.StatusCode, body, want)
+			}
+		}
+	}
+	s := start(t, cfg)
+	service := "Authorization: Bearer " + tokenFor(t, "", &lkauth.VideoGrant{RoomCreate: true})
+	for range 2 {
+		if res, body := ask(t, "POST", s.URL()+"/v1/revocations", `{"identity":"ann"}`, service); res.StatusCode != 204 {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+	}
+	check(s)
+	s.end()
+	check(start(t, cfg))
+}
