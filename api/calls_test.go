@@ -162,6 +162,12 @@ func TestHostsControls(t *testing.T) {
 	if info, err := r.rooms.GetParticipant(c.ID, "gus"); err != nil || info.Attributes[sfu.HandAttribute] == "" || info.Attributes[call.RoleAttribute] != "guest" {
 		t.Errorf("%v, %v", info, err)
 	}
+	if a := r.ask(http.MethodDelete, path+"/participants/gus/hand", tokens["juan"], nil); a.status != http.StatusNoContent {
+		t.Errorf("an operator lowers a hand: %d %s", a.status, a.body)
+	}
+	if info, err := r.rooms.GetParticipant(c.ID, "gus"); err != nil || info.Attributes[sfu.HandAttribute] != "" {
+		t.Errorf("the hand is still up: %v, %v", info, err)
+	}
 	if a := r.ask(http.MethodDelete, path+"/participants/gus?ban=true", tokens["juan"], nil); a.status != http.StatusForbidden {
 		t.Errorf("an operator bans: %d", a.status)
 	}

@@ -85,6 +85,10 @@ func (a *API) registerPeople() {
 		errors: append(missing, http.StatusConflict), request: Voice{true}, response: exampleParticipant,
 	}, a.letSpeak)
 	register(a, operation{
+		id: "lowerHand", method: http.MethodDelete, path: "/v1/calls/{callId}/participants/{identity}/hand", tag: "Participants", need: CallModerate,
+		summary: "Lower somebody's hand", errors: missing,
+	}, a.lowerHand)
+	register(a, operation{
 		id: "raiseHand", method: http.MethodPut, path: "/v1/calls/{callId}/hand", tag: "Participants", need: CallTake,
 		summary: "Raise or lower one's own hand", about: "It is the participant attribute careline.hand, which a client of LiveKit can also set itself.",
 		errors: missing, request: Hand{true}, response: Hand{true},
@@ -204,6 +208,10 @@ func (a *API) raiseHand(ctx context.Context, in *struct {
 	Body Hand
 }) (*body[Hand], error) {
 	return &body[Hand]{in.Body}, a.calls.Hand(ctx, in.CallID, callerOf(ctx).Identity, in.Body.Raised)
+}
+
+func (a *API) lowerHand(ctx context.Context, in *PersonPath) (*empty, error) {
+	return nil, a.calls.Hand(ctx, in.CallID, in.Identity, false)
 }
 
 func (a *API) listBans(ctx context.Context, in *CallPath) (*body[BanList], error) {

@@ -20,6 +20,7 @@ describe('CallApi', () => {
     ['remove', (api) => api.remove('gus', false), 'DELETE', '/participants/gus', undefined],
     ['ban', (api) => api.remove('gus', true), 'DELETE', '/participants/gus?ban=true', undefined],
     ['mute', (api) => api.mute('gus', { audio: true, video: false }), 'POST', '/participants/gus/mute', { audio: true, video: false }],
+    ['lower a hand', (api) => api.lowerHand('vera'), 'DELETE', '/participants/vera/hand', undefined],
     ['let speak', (api) => api.letSpeak('vera', true), 'PUT', '/participants/vera/voice', { may_speak: true }],
     ['raise a hand', (api) => api.raiseHand(true), 'PUT', '/hand', { raised: true }],
     ['lock', (api) => api.lock(true), 'PATCH', '', { locked: true }],

@@ -21,6 +21,7 @@ function desk(kind: CallKind = 'conference') {
     remove: vi.fn(leave),
     mute: vi.fn(() => Promise.resolve()),
     letSpeak: vi.fn(() => Promise.resolve()),
+    lowerHand: vi.fn(() => Promise.resolve()),
     lock: vi.fn((on: boolean) => {
       server.locked = on;
       return Promise.resolve();
@@ -89,8 +90,8 @@ describe('Moderation', () => {
     expect(api.letSpeak.mock.calls).toEqual([
       ['guest-1', true],
       ['guest-1', false],
-      ['guest-1', false],
     ]);
+    expect(api.lowerHand).toHaveBeenCalledWith('guest-1');
     await moderation.remove(gus, true);
     expect(api.remove).toHaveBeenCalledWith('guest-1', true);
     expect(moderation.done).toEqual({ action: 'ban', name: 'Gus' });

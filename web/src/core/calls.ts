@@ -84,6 +84,11 @@ export class CallApi {
     await this.ask('PUT', `${person(identity)}/voice`, { may_speak: may });
   }
 
+  /** Lowers somebody's hand. */
+  async lowerHand(identity: string): Promise<void> {
+    await this.ask('DELETE', `${person(identity)}/hand`);
+  }
+
   /** Raises or lowers one's own hand. */
   async raiseHand(raised: boolean): Promise<void> {
     await this.ask('PUT', '/hand', { raised });

@@ -115,7 +115,7 @@ export class Moderation extends Observable {
   }
 
   lowerHand(who: Somebody): Promise<boolean> {
-    return this.run('lower-hand', who, () => this.api.letSpeak(who.identity, false));
+    return this.run('lower-hand', who, () => this.api.lowerHand(who.identity));
   }
 
   remove(who: Somebody, ban: boolean): Promise<boolean> {

@@ -84,13 +84,12 @@ export class ClPersonActions extends LitElement {
   /** What a raised hand asks for stands beside it. */
   private urgent(): Offer[] {
     const { moderation, person } = this;
-    if (moderation.facts.kind !== 'broadcast' || person.role !== 'viewer') return [];
-    if (person.maySend) return [{ action: 'silence', icon: MegaphoneOff, run: () => moderation.silence(person) }];
+    const viewer = moderation.facts.kind === 'broadcast' && person.role === 'viewer';
+    if (viewer && person.maySend) return [{ action: 'silence', icon: MegaphoneOff, run: () => moderation.silence(person) }];
     if (person.hand === undefined) return [];
-    return [
-      { action: 'let-speak', icon: Megaphone, run: () => moderation.letSpeak(person) },
-      { action: 'lower-hand', icon: ArrowDown, run: () => moderation.lowerHand(person) },
-    ];
+    const offers: Offer[] = [{ action: 'lower-hand', icon: ArrowDown, run: () => moderation.lowerHand(person) }];
+    if (viewer) offers.unshift({ action: 'let-speak', icon: Megaphone, run: () => moderation.letSpeak(person) });
+    return offers;
   }
 
   private more(): Offer[] {
