@@ -72,6 +72,8 @@ func New(cfg Config) (*API, error) {
 	a.registerConversations()
 	a.registerMessages()
 	a.registerTransactions()
+	a.registerChatManagement()
+	a.registerGovernance()
 	var err error
 	if a.document, err = json.MarshalIndent(a.huma.OpenAPI(), "", "  "); err != nil {
 		return nil, fmt.Errorf("write the API's description: %w", err)

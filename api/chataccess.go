@@ -40,13 +40,20 @@ var (
 	ChatClose     = inChat(inIt, chat.Close)
 	ChatJoin      = inChat("", chat.Join)
 	ChatExport    = inChat(inIt, chat.Export)
-	ChatRevisions = inChat(inIt, chat.AuditRead)
-	Transactions  = inChat("", chat.Transactions)
+	ChatRevisions = Permission{Name: "audit:read (in it)", About: "`audit:read` in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.AuditRead}}
+	ChatPlace     = Permission{Name: "chat:read (own place)", About: "`chat:read` for one's own place, `chat:create` for role and muting, in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.Read, chat.Create}}
+
+	AuditRead      = inChat("", chat.AuditRead)
+	RetentionAdmin = inChat("", chat.RetentionAdmin)
+	HoldAdmin      = inChat("", chat.HoldAdmin)
+	ChatErase      = inChat("", chat.Erase)
+	Transactions   = inChat("", chat.Transactions)
 )
 
 // chatPermissions is what the description lists of them.
 var chatPermissions = []Permission{
-	ChatCreate, ChatManage, ChatList, ChatRead, ChatWrite, ChatEdit, ChatDelete, ChatDeleteAll, ChatClose, ChatJoin, ChatExport, ChatRevisions, Transactions,
+	ChatCreate, ChatManage, ChatList, ChatRead, ChatWrite, ChatEdit, ChatDelete, ChatDeleteAll, ChatClose, ChatJoin, ChatExport, ChatRevisions, ChatPlace,
+	AuditRead, RetentionAdmin, HoldAdmin, ChatErase, Transactions,
 }
 
 // chatCaller is who asks, as chats know people.

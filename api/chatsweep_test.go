@@ -33,7 +33,9 @@ var allowedInChats = map[string]map[string]int{
 	ChatJoin.Name:      with(chatRules(0), "scoped elsewhere", 404),
 	ChatExport.Name:    chatRules(404),
 	ChatRevisions.Name: chatRules(404),
-	Transactions.Name:  chatRules(0),
+	ChatPlace.Name:     chatRules(404),
+	AuditRead.Name:     chatRules(0), RetentionAdmin.Name: chatRules(0), HoldAdmin.Name: chatRules(0), ChatErase.Name: chatRules(0),
+	Transactions.Name: chatRules(0),
 }
 
 func with(rules map[string]int, caller string, status int) map[string]int {
@@ -124,7 +126,7 @@ func TestWhoMayCallWhatInChats(t *testing.T) {
 			case "member":
 				token = r.chatter("member")
 			}
-			path := strings.NewReplacer("{conversationId}", id, "{seq}", "3", "{participantId}", r.placeOf(id, "other"), "{transactionId}", "TX-1").Replace(op.Path)
+			path := strings.NewReplacer("{conversationId}", id, "{seq}", "3", "{participantId}", r.placeOf(id, "other"), "{transactionId}", "TX-1", "{ruleId}", r.aRule(), "{holdId}", r.aHold()).Replace(op.Path)
 			a := r.ask(op.Method, path, token, op.example, "If-Match", `"0"`)
 			refused := a.status == http.StatusUnauthorized || a.status == http.StatusForbidden
 			switch {
@@ -145,4 +147,20 @@ func (r *rig) placeOf(conversation, user string) string {
 	var c Conversation
 	r.ask(http.MethodGet, "/v1/conversations/"+conversation, r.chatter(user), nil).into(r.t, &c)
 	return c.Me.ID
+}
+
+// aRule makes a retention rule to remove.
+func (r *rig) aRule() string {
+	r.t.Helper()
+	var rule RetentionRule
+	r.ask(http.MethodPost, "/v1/retention-rules", r.chatter("admin"), NewRetentionRule{Days: 1}).into(r.t, &rule)
+	return rule.ID
+}
+
+// aHold makes a hold that nothing depends on, to lift.
+func (r *rig) aHold() string {
+	r.t.Helper()
+	var hold LegalHold
+	r.ask(http.MethodPost, "/v1/legal-holds", r.chatter("admin"), NewLegalHold{UserID: "nobody"}).into(r.t, &hold)
+	return hold.ID
 }

@@ -63,7 +63,9 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.chats = chat.New(chat.Config{Log: event.NewLog(r.store, r.clock, quiet), Chain: audit.New(r.clock), Vault: vault, Clock: r.clock, Logger: quiet})
+	r.chats = chat.New(chat.Config{Log: event.NewLog(r.store, r.clock, quiet), Chain: audit.New(r.clock), Vault: vault,
+		Verify: func(ctx context.Context) (uint64, error) { return audit.New(r.clock).Verify(ctx, r.store, nil) },
+		Clock:  r.clock, Logger: quiet})
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"careline/internal/audit"
@@ -124,7 +123,7 @@ func (s *Service) append(tx *store.Tx, c *Conversation, p *Participant, d *Draft
 	}
 	m := Message{
 		ID: e.id, Sender: p.Principal, Kind: d.Kind, At: now, SentAt: d.SentAt.UTC(), ClientKey: d.ClientKey, From: e.from, ReplyTo: d.ReplyTo,
-		Mentions: slices.Compact(slices.Sorted(slices.Values(d.Mentions))), Files: d.Attachments, LiveUntil: d.LiveUntil.UTC(), Box: e.box, Sum: sum,
+		Mentions: uniquely(d.Mentions), Files: d.Attachments, LiveUntil: d.LiveUntil.UTC(), Box: e.box, Sum: sum,
 	}
 	if d.SentAt.IsZero() {
 		m.SentAt = time.Time{}

@@ -84,6 +84,7 @@ type Conversation struct {
 	CloseReason    string    `json:"close_reason,omitempty"`
 	DeletedAt      time.Time `json:"deleted_at,omitzero"`
 	DeletedBy      string    `json:"deleted_by,omitempty"`
+	Doomed         bool      `json:"doomed,omitempty"`      // by retention, which has begun to destroy it
 	DestroyedAt    time.Time `json:"destroyed_at,omitzero"` // by retention: nothing can be read any more
 	RetentionClass string    `json:"retention_class,omitempty"`
 

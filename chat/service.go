@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"careline/internal/audit"
 	"careline/internal/clock"
@@ -29,8 +30,15 @@ type Config struct {
 	Vault     *seal.Vault
 	Files     Files     // nil: no attachments
 	Directory Directory // nil: the transactions that were told by SetTransaction
-	Clock     clock.Clock
-	Logger    *slog.Logger
+
+	Verify func(context.Context) (uint64, error) // of the audit, with its anchors
+
+	EditWindow  time.Duration // how long authors may edit; 0: for ever
+	DeletedLife time.Duration // how long a deleted conversation is kept, sealed
+	EventLife   time.Duration // how long events are kept
+
+	Clock  clock.Clock
+	Logger *slog.Logger
 }
 
 // Service is the conversations of this server. Its methods may be called from any goroutine.

@@ -46,6 +46,9 @@ var (
 	})
 	byActivity = store.NewIndex(conversations, "activity", store.Join(store.Descending(store.Int64[int64]()), store.String[string]()),
 		func(id string, c Conversation) []store.Pair[int64, string] {
+			if !c.DestroyedAt.IsZero() {
+				return nil
+			}
 			return []store.Pair[int64, string]{{First: c.Bucket, Second: id}}
 		})
 

@@ -27,6 +27,7 @@ type Config struct {
 	Limits          Limits        `yaml:"limits"`
 	Webhooks        Webhooks      `yaml:"webhooks"`
 	Seal            Seal          `yaml:"seal"`
+	Chat            Chat          `yaml:"chat"`
 	Web             Web           `yaml:"web"`
 
 	// Warnings are oddities that do not stop the start, for the log.
@@ -59,6 +60,7 @@ func Default() *Config {
 			JoinTimeout:      60 * time.Second,
 			ResumeTimeout:    20 * time.Second,
 		},
+		Chat: Chat{DeletedDays: 30, EventDays: 14},
 		Limits: Limits{
 			Message:              256 << 10,
 			MessagesPerSecond:    200,
@@ -93,6 +95,7 @@ func (c *Config) Validate() error {
 	p.join(c.Limits.Validate())
 	p.join(c.Webhooks.validate(c.Keys))
 	p.join(c.Seal.Validate())
+	p.join(c.Chat.Validate())
 	p.join(c.Web.Validate())
 	if port := c.HTTP.port(); port != 0 && port == c.RTC.TCPPort {
 		p.add("rtc.tcp_port", port, "a port other than that of http.address, since both are TCP")

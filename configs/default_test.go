@@ -72,6 +72,9 @@ func everyVariable(t *testing.T) []string {
 	values := map[string]string{
 		"development":                   "true",
 		"region":                        "north",
+		"chat.edit_window":              "15m",
+		"chat.deleted_days":             "7",
+		"chat.event_days":               "3",
 		"seal.key_file":                 "/etc/careline/master.key",
 		"data_dir":                      "/var/lib/careline",
 		"shutdown_timeout":              "7s",

@@ -36,3 +36,12 @@ func VerifyAudit(ctx context.Context, cfg *configs.Config, extra string) (record
 	records, err = audit.New(clock.Real{}).Verify(ctx, db, anchors)
 	return records, errors.Join(err, db.Close())
 }
+
+// verifyAudit checks the audit of the running server.
+func (s *Server) verifyAudit(ctx context.Context) (uint64, error) {
+	anchors, err := audit.ReadAnchors(filepath.Join(s.storage.dir, anchorsFile))
+	if err != nil {
+		return 0, err
+	}
+	return s.chats.chain.Verify(ctx, s.storage.db, anchors)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"careline/chat"
 	"careline/internal/audit"
@@ -32,7 +33,12 @@ func (s *Server) newChats(opts Options) (*chats, error) {
 		chain:   chain,
 		anchors: audit.NewAnchors(filepath.Join(s.storage.dir, anchorsFile), chain, s.storage.db, opts.Clock, opts.Logger),
 	}
-	c.Service = chat.New(chat.Config{Log: c.log, Chain: chain, Vault: s.storage.vault, Clock: opts.Clock, Logger: opts.Logger})
+	const day = 24 * time.Hour
+	c.Service = chat.New(chat.Config{
+		Log: c.log, Chain: chain, Vault: s.storage.vault, Verify: s.verifyAudit,
+		EditWindow: s.cfg.Chat.EditWindow, DeletedLife: time.Duration(s.cfg.Chat.DeletedDays) * day, EventLife: time.Duration(s.cfg.Chat.EventDays) * day,
+		Clock: opts.Clock, Logger: opts.Logger,
+	})
 	return c, nil
 }
 
@@ -42,6 +48,7 @@ func (c *chats) run() {
 	c.cancel = cancel
 	c.running.Go(func() { c.Service.Run(ctx) })
 	c.running.Go(func() { c.anchors.Run(ctx) })
+	c.running.Go(func() { c.RunRetention(ctx) })
 }
 
 // close writes what still waits.
