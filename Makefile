@@ -60,6 +60,7 @@ bench: build
 	@tools/coturn
 	go run ./bench/relay
 	go test -run '^$$' -bench 'Update|Plain' ./internal/store
+	go test -run '^$$' -bench . -benchtime 300x ./internal/search
 	@$(MAKE) --no-print-directory bench-browser
 
 # What a person meets: delays, joins and gaps with livekit-client in Chromium.

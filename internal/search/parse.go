@@ -143,9 +143,9 @@ func (p *parser) next() {
 	}
 	switch {
 	case strings.HasSuffix(word, "*"):
-		p.term(Term{strings.TrimRight(word, "*"), Prefix})
+		p.term(Term{strings.TrimRight(word, "*~"), Prefix})
 	case strings.HasSuffix(word, "~"):
-		p.term(Term{strings.TrimRight(word, "~"), Fuzzy})
+		p.term(Term{strings.TrimRight(word, "*~"), Fuzzy})
 	default:
 		p.term(Term{word, Word})
 	}
@@ -192,10 +192,17 @@ func (p *parser) filter(key, value string, read func(*parser, string) string) {
 
 // filters take a value and return why they cannot.
 var filters = map[string]func(*parser, string) string{
-	"from":     func(p *parser, v string) string { p.From = append(p.From, v); return "" },
-	"in":       func(p *parser, v string) string { p.In = append(p.In, v); return "" },
-	"kind":     func(p *parser, v string) string { p.Kinds = append(p.Kinds, strings.ToLower(v)); return "" },
-	"lang":     func(p *parser, v string) string { p.Langs = append(p.Langs, language(v)); return "" },
+	"from": func(p *parser, v string) string { p.From = append(p.From, v); return "" },
+	"in":   func(p *parser, v string) string { p.In = append(p.In, v); return "" },
+	"kind": func(p *parser, v string) string { p.Kinds = append(p.Kinds, strings.ToLower(v)); return "" },
+	"lang": func(p *parser, v string) string {
+		code := language(v)
+		if code == "" {
+			return "that is no language such as de"
+		}
+		p.Langs = append(p.Langs, code)
+		return ""
+	},
 	"incident": func(p *parser, v string) string { p.Incidents = append(p.Incidents, strings.ToLower(v)); return "" },
 	"before": func(p *parser, v string) string {
 		t, ok := p.time(v)
