@@ -177,4 +177,4 @@ func (a *API) strangerIn(ctx context.Context, callID string) (call.Role, error) 
 }
 
 // allPermissions is what the description lists.
-var allPermissions = slices.Concat([]Permission{Public, anyToken, ownSession, tokenRevoke, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake}, chatPermissions)
+var allPermissions = slices.Concat([]Permission{Public, anyToken, ownSession, tokenRevoke, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake, WebhookAdmin}, chatPermissions)

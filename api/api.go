@@ -19,6 +19,7 @@ import (
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/store"
+	"careline/internal/webhook"
 )
 
 const jsonType = "application/json"
@@ -28,6 +29,7 @@ type Config struct {
 	Auth       *auth.Authenticator
 	Calls      *call.Service
 	Chats      *chat.Service
+	Hooks      *webhook.Hooks
 	Store      *store.DB                   // of the answers to requests with an idempotency key
 	ICEServers func() []*livekit.ICEServer // by which clients reach the server before they have joined; nil: none
 	PublicURL  string                      // by which people reach this server, https://host or with a path behind; empty: as the caller did
@@ -42,6 +44,7 @@ type API struct {
 	auth       *auth.Authenticator
 	calls      *call.Service
 	chats      *chat.Service
+	hooks      *webhook.Hooks
 	ice        func() []*livekit.ICEServer
 	publicURL  string
 	clock      clock.Clock
@@ -59,7 +62,7 @@ type API struct {
 // New returns an API; it starts nothing.
 func New(cfg Config) (*API, error) {
 	a := &API{
-		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
+		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
 		replays: newReplays(cfg.Store, cfg.Clock), mux: http.NewServeMux(),
 	}
 	config := humaConfig(cfg.Version)
@@ -74,6 +77,7 @@ func New(cfg Config) (*API, error) {
 	a.registerTransactions()
 	a.registerChatManagement()
 	a.registerGovernance()
+	a.registerWebhooks()
 	var err error
 	if a.document, err = json.MarshalIndent(a.huma.OpenAPI(), "", "  "); err != nil {
 		return nil, fmt.Errorf("write the API's description: %w", err)
@@ -90,7 +94,7 @@ func New(cfg Config) (*API, error) {
 func humaConfig(version string) huma.Config {
 	c := huma.DefaultConfig("Careline", version)
 	c.CreateHooks, c.OpenAPIPath, c.DocsPath, c.SchemasPath = nil, "", "", ""
-	c.Info.Description = "Calls, who takes part in them and as what; conversations, and what is written in them. Bodies are JSON; times are RFC 3339 in UTC; answers that are no success are RFC 9457 problems."
+	c.Info.Description = "Calls, who takes part in them and as what; conversations, and what is written in them; receivers that are told. Bodies are JSON; times are RFC 3339 in UTC; answers that are no success are RFC 9457 problems."
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A token signed by an API key, as LiveKit's server SDKs make it."},
 		"session": {Type: "apiKey", In: "cookie", Name: "__Host-session", Description: "The cookie of POST /v1/session, from pages of allowed origins, with X-CSRF-Token for what changes something."},

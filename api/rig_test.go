@@ -26,6 +26,7 @@ import (
 	"careline/internal/event"
 	"careline/internal/seal"
 	"careline/internal/store"
+	"careline/internal/webhook"
 	"careline/sfu"
 )
 
@@ -37,6 +38,7 @@ type rig struct {
 	minter *auth.Minter
 	calls  *call.Service
 	chats  *chat.Service
+	hooks  *webhook.Hooks
 	keys   *store.DB
 	rooms  *sfu.Manager
 	store  *store.DB
@@ -75,9 +77,10 @@ func newRig(t *testing.T) *rig {
 	}
 	r.calls = call.New(call.Config{Store: r.store, Rooms: r.rooms, Mint: r.minter.Mint, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
 	r.rooms.SetAdmission(r.calls)
+	r.hooks = webhook.NewHooks(webhook.NewOutbox(webhook.Config{Store: r.store, Logger: quiet, Clock: r.clock}), webhook.HooksConfig{Vault: vault})
 	r.API, err = New(Config{
 		Auth:  auth.NewAuthenticator(auth.AuthenticatorConfig{Verifier: auth.NewVerifier(keys, r.clock).LimitLifetime(24 * time.Hour), Clock: r.clock}),
-		Calls: r.calls, Chats: r.chats, Store: r.store, Clock: r.clock, Logger: quiet, Version: "test",
+		Calls: r.calls, Chats: r.chats, Hooks: r.hooks, Store: r.store, Clock: r.clock, Logger: quiet, Version: "test",
 		ICEServers: func() []*livekit.ICEServer {
 			return []*livekit.ICEServer{{Urls: []string{"turn:127.0.0.1:3478"}}}
 		},

@@ -23,6 +23,7 @@ var allowed = map[string]map[string]int{
 	CallModerate.Name: {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 403, "viewer": 403, "operator": 0, "host": 0, "service": 0},
 	CallManage.Name:   {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 403, "viewer": 403, "operator": 403, "host": 0, "service": 0},
 	CallEnd.Name:      {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 403, "viewer": 403, "operator": 403, "host": 0, "service": 0},
+	WebhookAdmin.Name: {"nobody": 401, "expired": 401, "stranger": 403, "other call": 403, "guest": 403, "viewer": 403, "operator": 403, "host": 403, "service": 0},
 	CallTake.Name:     {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 0, "viewer": 0, "operator": 0, "host": 0, "service": 404},
 }
 
@@ -59,7 +60,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 			case "service":
 				token = r.service()
 			}
-			path := strings.NewReplacer("{callId}", id, "{identity}", "guest", "{inviteId}", "inv-none").Replace(op.Path)
+			path := strings.NewReplacer("{callId}", id, "{identity}", "guest", "{inviteId}", "inv-none", "{webhookId}", "wh-none", "{deliveryId}", "dlv-none").Replace(op.Path)
 			a := r.ask(op.Method, path, token, op.example)
 			switch {
 			case want == 0 && (a.status == http.StatusUnauthorized || a.status == http.StatusForbidden):

@@ -145,6 +145,7 @@ func everyVariable(t *testing.T) []string {
 		"http.allowed_origins":          "https://desk.example, http://localhost:3000",
 		"webhooks.urls":                 "https://desk.example/hook,http://localhost:9/x",
 		"webhooks.api_key":              "",
+		"webhooks.allowed_networks":     "10.3.0.0/16, fd00::/8",
 		"web.dir":                       dir,
 	}
 	var environ []string

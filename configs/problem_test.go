@@ -67,6 +67,7 @@ func TestProblems(t *testing.T) {
 		{"http: {read_header_timeout: 5}", `http.read_header_timeout: got "5", expected a duration such as 20s or 5m (FILE:2)`},
 		{"http: {max_connections: 0}", `http.max_connections: got 0, expected a whole number from 1 to 1000000 (FILE:2)`},
 		{"http: {trusted_proxies: [10.0.0.1/8]}", `http.trusted_proxies[0]: got "10.0.0.1/8", expected a network such as 10.0.0.0/8, without host bits (FILE:2)`},
+		{"webhooks: {allowed_networks: [10.3.0.1/16]}", `webhooks.allowed_networks[0]: got "10.3.0.1/16", expected a network such as 10.3.0.0/16, without host bits (FILE:2)`},
 		{"http: {allowed_origins: ['*']}", `http.allowed_origins[0]: got "*", expected an origin as browsers send it, such as https://desk.example: in lower case, without path and usual port (FILE:2)`},
 		{"limits: {joins_per_address: -1}", `limits.joins_per_address: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{"limits: {messages_per_second: -1}", `limits.messages_per_second: got -1, expected a whole number from 0 to 100000 (FILE:2)`},

@@ -1,14 +1,17 @@
 package configs
 
 import (
+	"net/netip"
 	"net/url"
 	"slices"
 )
 
-// Webhooks says who is told by HTTP what happens in rooms.
+// Webhooks says who is told by HTTP what happens.
 type Webhooks struct {
 	URLs   []string `yaml:"urls"`
 	APIKey string   `yaml:"api_key"`
+
+	AllowedNetworks []netip.Prefix `yaml:"allowed_networks"`
 }
 
 func (w Webhooks) validate(keys []Key) error {
@@ -19,6 +22,7 @@ func (w Webhooks) validate(keys []Key) error {
 			p.add("webhooks.urls", text, "URLs that begin with https:// or http://")
 		}
 	}
+	p.networks("webhooks.allowed_networks", w.AllowedNetworks)
 	signs := func(k Key) bool { return k.Secret != "" && (k.ID == w.APIKey || w.APIKey == "") }
 	switch {
 	case slices.ContainsFunc(keys, signs) || len(keys) == 0:

@@ -39,6 +39,7 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 		Auth:       s.auth,
 		Calls:      c.Service,
 		Chats:      s.chats.Service,
+		Hooks:      s.hooks.hooks,
 		Store:      s.storage.db,
 		ICEServers: s.knownRelays,
 		PublicURL:  s.cfg.HTTP.PublicURL,

@@ -13,6 +13,7 @@ import (
 type hooks struct {
 	outbox   *webhook.Outbox
 	notifier *webhook.Notifier // in LiveKit's format
+	hooks    *webhook.Hooks    // registered by the API
 
 	cancel  context.CancelFunc // nil until run
 	running sync.WaitGroup
@@ -21,6 +22,7 @@ type hooks struct {
 func (s *Server) newHooks(opts Options) *hooks {
 	h := &hooks{outbox: webhook.NewOutbox(webhook.Config{Store: s.storage.db, Logger: opts.Logger, Clock: opts.Clock})}
 	h.notifier = webhook.NewNotifier(h.outbox, webhook.NotifierConfig{URLs: s.cfg.Webhooks.URLs, Sign: s.signWebhook})
+	h.hooks = webhook.NewHooks(h.outbox, webhook.HooksConfig{Log: s.chats.log, Vault: s.storage.vault, Allowed: s.cfg.Webhooks.AllowedNetworks})
 	return h
 }
 
@@ -29,6 +31,7 @@ func (h *hooks) run(failed chan<- error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	h.cancel = cancel
 	h.running.Go(func() { h.notifier.Run(ctx) })
+	h.running.Go(func() { h.hooks.Run(ctx) })
 	h.running.Go(func() {
 		if err := h.outbox.Run(ctx); err != nil {
 			failed <- fmt.Errorf("run webhooks: %w", err)

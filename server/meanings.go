@@ -79,9 +79,10 @@ var meanings = map[string]string{
 	"turn_send_failed_total":         "Packets dropped for the system would not send them.",
 	"turn_replies_held_total":        "Answers not given to an address that had enough of them.",
 
-	"webhooks_delivered_total": "Events that a receiver took.",
-	"webhooks_retried_total":   "Attempts that failed and were not the last.",
-	"webhooks_failed_total":    "Events given up after all attempts.",
-	"webhooks_dropped_total":   "Events that were not written down: too many waited, or the store did not take them.",
-	"webhooks_waiting":         "Events that wait for their receiver now.",
+	"webhooks_delivered_total":         "Events that a receiver took.",
+	"webhooks_retried_total":           "Attempts that failed and were not the last.",
+	"webhooks_failed_total":            "Events given up after all attempts.",
+	"webhooks_dropped_total":           "Events that were not written down: too many waited, or the store did not take them.",
+	"webhook_receivers_disabled_total": "Registered webhooks that the server disabled: they took nothing for days, or said that they are gone.",
+	"webhooks_waiting":                 "Events that wait for their receiver now.",
 }

@@ -50,6 +50,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "store", read: func() any { return s.storage.db.Stats() }, levels: map[string]bool{"Waiting": true, "FileBytes": true, "Damaged": true}},
 			{prefix: "turn", read: func() any { return s.TURN() }, levels: map[string]bool{"Allocations": true, "Connections": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.outbox.Stats() }, levels: map[string]bool{"Waiting": true}},
+			{prefix: "webhook_receivers", read: func() any { return s.hooks.hooks.Stats() }},
 		},
 		requests:     desc("http_requests_total", "HTTP requests answered, by the class of their status; 1xx are WebSockets that ended.", "class"),
 		panics:       desc("http_panics_total", "Requests that ended by a mistake of ours."),

@@ -16,7 +16,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-func event(i int) *livekit.WebhookEvent {
+func roomEvent(i int) *livekit.WebhookEvent {
 	return &livekit.WebhookEvent{Event: "e", Id: fmt.Sprintf("EV_%03d", i)}
 }
 
@@ -40,7 +40,7 @@ func TestOrderOverFailures(t *testing.T) {
 	})
 	r := newRig(t, newStore(t, filepath.Join(t.TempDir(), "store.db")), to.URL)
 	for i := range 20 {
-		r.notifier.Post("room", event(i))
+		r.notifier.Post("room", roomEvent(i))
 	}
 	r.over(t, time.Second, "all events", func() bool { return r.Stats().Delivered == 20 })
 	for i, id := range idsOf(to.taken()) {
@@ -71,7 +71,7 @@ func TestBadReceiversHoldNobodyUp(t *testing.T) {
 	r := newRig(t, newStore(t, filepath.Join(t.TempDir(), "store.db")), dead.URL, slow.URL, refusing.URL, redirecting.URL, good.URL)
 	const rooms = 3 * perReceiver
 	for i := range rooms {
-		r.notifier.Post(fmt.Sprint("room ", i), event(i))
+		r.notifier.Post(fmt.Sprint("room ", i), roomEvent(i))
 	}
 	eventually(t, "all at the good receiver", func() bool { return len(good.taken()) == rooms })
 	r.over(t, time.Hour, "the others to be given up", func() bool { return r.Stats().Failed == 3*rooms })
@@ -95,7 +95,7 @@ func TestRestart(t *testing.T) {
 	})
 	first := newRig(t, db, to.URL, "http://127.0.0.1:1/gone")
 	for i := range 5 {
-		first.notifier.Post("room", event(i))
+		first.notifier.Post("room", roomEvent(i))
 	}
 	eventually(t, "a failure each", func() bool { return first.Stats().Retried == 2 })
 	if err := first.notifier.Close(t.Context()); err != nil {
@@ -104,7 +104,7 @@ func TestRestart(t *testing.T) {
 	if err := first.Close(t.Context()); err != nil {
 		t.Errorf("nothing is due: %v", err)
 	}
-	first.notifier.Post("room", event(9))
+	first.notifier.Post("room", roomEvent(9))
 	if s := first.Stats(); s.Dropped != 1 || s.Waiting != 10 {
 		t.Errorf("%+v", s)
 	}
@@ -126,7 +126,7 @@ func TestCloseDeliversWhatIsDue(t *testing.T) {
 	to := newReceiver(t, ok)
 	r := newRig(t, newStore(t, filepath.Join(t.TempDir(), "store.db")), to.URL)
 	for i := range 50 {
-		r.notifier.Post("room", event(i))
+		r.notifier.Post("room", roomEvent(i))
 	}
 	if err := errors.Join(r.notifier.Close(t.Context()), r.Close(t.Context()), r.Close(t.Context())); err != nil || len(to.taken()) != 50 {
 		t.Errorf("%d delivered, %v", len(to.taken()), err)
@@ -136,7 +136,7 @@ func TestCloseDeliversWhatIsDue(t *testing.T) {
 	stuck := newReceiver(t, func(int, string, http.Header) int { <-release; return 200 })
 	defer close(release)
 	m := newRig(t, newStore(t, filepath.Join(t.TempDir(), "store.db")), stuck.URL)
-	m.notifier.Post("room", event(1))
+	m.notifier.Post("room", roomEvent(1))
 	eventually(t, "a request", func() bool { return stuck.asked() == 1 })
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -157,7 +157,7 @@ func TestStoreThatDoesNotWrite(t *testing.T) {
 	n := NewNotifier(o, NotifierConfig{URLs: []string{to.URL}})
 	o.clock = newRig(t, db).clock
 	for i := range posted + 10 { // nobody writes: Run was not called
-		n.Post("room", event(i))
+		n.Post("room", roomEvent(i))
 	}
 	if s := o.Stats(); s.Dropped != 10 {
 		t.Errorf("%+v", s)

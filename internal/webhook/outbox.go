@@ -60,6 +60,7 @@ type lane struct {
 	flying  int
 	waiting int  // items, roughly
 	held    bool // it gets nothing for now
+	freed   int  // how often it was released
 }
 
 // line is what the outbox knows of a line while there is something in it. The rest is in the store.
@@ -192,7 +193,8 @@ func (o *Outbox) launch(flights *sync.WaitGroup) time.Duration {
 				one.flying, one.rung = true, false
 				l.flying++
 				o.flying++
-				flights.Go(func() { o.fly(lineKey{First: receiver, Second: stream}) })
+				freed := l.freed
+				flights.Go(func() { o.fly(lineKey{First: receiver, Second: stream}, freed) })
 			}
 		}
 	}
@@ -202,8 +204,8 @@ func (o *Outbox) launch(flights *sync.WaitGroup) time.Duration {
 	return next
 }
 
-// fly makes one attempt with the head of a line.
-func (o *Outbox) fly(key lineKey) {
+// fly makes one attempt with the head of a line, whose receiver was released so often when it began.
+func (o *Outbox) fly(key lineKey, freed int) {
 	ending := landing{due: o.clock.Now().Add(lookLater), more: true}
 	defer func() { o.land(key, ending) }()
 	at, it, s, found, err := o.read(key)
@@ -223,7 +225,7 @@ func (o *Outbox) fly(key lineKey) {
 	case v.outcome == gone:
 		ending.purged = o.purge(key.First) == nil
 	case v.outcome == held:
-		ending = landing{held: true, more: true}
+		ending = landing{held: true, freed: freed, more: true}
 	case v.outcome != taken && o.ctx.Err() != nil: // our end, not the receiver's fault
 	default:
 		if done, err := o.settle(c, key, at, it, s, v); err != nil {
@@ -265,6 +267,11 @@ func (o *Outbox) settle(c channel, key lineKey, at place, it item, s standing, v
 	// Without the context of requests: what a receiver took is to be known.
 	err = o.db.Update(context.WithoutCancel(o.ctx), func(tx *store.Tx) error {
 		done = landing{due: next.Due, more: true}
+		if present, err := standingOf(tx, key); err != nil {
+			return err
+		} else if present.Gap && !s.Gap {
+			next.Gap = true // something was lost while this was under way
+		}
 		if last {
 			if err := outbox.Delete(tx, at); err != nil {
 				return err
@@ -296,6 +303,7 @@ type landing struct {
 	more   bool // there is a head
 	left   int  // items that left
 	held   bool
+	freed  int // held is not true any more when it was released since
 	purged bool
 }
 
@@ -310,7 +318,7 @@ func (o *Outbox) land(key lineKey, d landing) {
 	one.flying = false
 	one.due = d.due
 	l.waiting = max(l.waiting-d.left, 0)
-	l.held = l.held || d.held
+	l.held = l.held || d.held && d.freed == l.freed
 	switch {
 	case d.purged:
 		for stream, other := range l.lines { // those under way find nothing and go
@@ -325,6 +333,17 @@ func (o *Outbox) land(key lineKey, d landing) {
 	if len(l.lines) == 0 && l.flying == 0 {
 		delete(o.lanes, key.First)
 	}
+}
+
+// release lets a receiver that was held have what waits.
+func (o *Outbox) release(receiver string) {
+	o.mu.Lock()
+	if l := o.lanes[receiver]; l != nil {
+		l.held = false
+		l.freed++
+	}
+	o.mu.Unlock()
+	o.ring()
 }
 
 // purge removes everything that waits for a receiver that is no more.
