@@ -171,18 +171,14 @@ func TestSenderReportsShareOneClock(t *testing.T) {
 		}
 		elapsed := int64(got.NTPTime-ntp) * rate >> 32
 		offset := got.RTPTime - stamp - uint32(elapsed) // of the viewer's time line to the publisher's
-		var sent, came uint32
-		eventually(t, "a packet to compare", func() bool {
-			p := r.all()[r.count()-1]
-			came = p.Timestamp
+		eventually(t, source.mime+" with timestamps as the report says", func() bool { // on a busy machine packets are late for a while
+			came := r.all()[r.count()-1].Timestamp
 			e.mu.Lock()
-			sent = e.timestamp
+			sent := e.timestamp
 			e.mu.Unlock()
-			return true
+			d := int32(came - sent - offset)
+			return d <= int32(rate) && d >= -int32(rate)
 		})
-		if d := int32(came - sent - offset); d > int32(rate) || d < -int32(rate) {
-			t.Errorf("%s: a viewer's timestamp is %d ticks from what the report says", source.mime, d)
-		}
 		if got.NTPTime < ntp || got.NTPTime-ntp > 30<<32 {
 			t.Errorf("%s: the report tells another clock than the publisher's", source.mime)
 		}
