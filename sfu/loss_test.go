@@ -170,7 +170,7 @@ func TestSenderReportsShareOneClock(t *testing.T) {
 			rate = 48000
 		}
 		elapsed := int64(got.NTPTime-ntp) * rate >> 32
-		offset := got.RTPTime - stamp - uint32(elapsed) // of the viewer's time line to the publisher's
+		offset := got.RTPTime - stamp - uint32(elapsed)                                // of the viewer's time line to the publisher's
 		eventually(t, source.mime+" with timestamps as the report says", func() bool { // on a busy machine packets are late for a while
 			came := r.all()[r.count()-1].Timestamp
 			e.mu.Lock()
