@@ -61,6 +61,7 @@ bench: build
 	go run ./bench/relay
 	go test -run '^$$' -bench 'Update|Plain' ./internal/store
 	go test -run '^$$' -bench . -benchtime 300x ./internal/search
+	go test -run '^$$' -bench Append ./chat
 	@$(MAKE) --no-print-directory bench-browser
 
 # What a person meets: delays, joins and gaps with livekit-client in Chromium.

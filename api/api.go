@@ -78,6 +78,7 @@ func New(cfg Config) (*API, error) {
 	a.registerChatManagement()
 	a.registerGovernance()
 	a.registerWebhooks()
+	a.registerExports()
 	var err error
 	if a.document, err = json.MarshalIndent(a.huma.OpenAPI(), "", "  "); err != nil {
 		return nil, fmt.Errorf("write the API's description: %w", err)

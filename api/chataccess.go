@@ -47,13 +47,14 @@ var (
 	RetentionAdmin = inChat("", chat.RetentionAdmin)
 	HoldAdmin      = inChat("", chat.HoldAdmin)
 	ChatErase      = inChat("", chat.Erase)
+	SubjectExport  = Permission{Name: "erase (or oneself)", About: "`erase` in the token's claim permissions, or `chat:export` for oneself.", chat: []chat.Permission{chat.Erase, chat.Export}}
 	Transactions   = inChat("", chat.Transactions)
 )
 
 // chatPermissions is what the description lists of them.
 var chatPermissions = []Permission{
 	ChatCreate, ChatManage, ChatList, ChatRead, ChatWrite, ChatEdit, ChatDelete, ChatDeleteAll, ChatClose, ChatJoin, ChatExport, ChatRevisions, ChatPlace,
-	AuditRead, RetentionAdmin, HoldAdmin, ChatErase, Transactions,
+	AuditRead, RetentionAdmin, HoldAdmin, ChatErase, SubjectExport, Transactions,
 }
 
 // chatCaller is who asks, as chats know people.

@@ -34,6 +34,7 @@ var allowedInChats = map[string]map[string]int{
 	ChatExport.Name:    chatRules(404),
 	ChatRevisions.Name: chatRules(404),
 	ChatPlace.Name:     chatRules(404),
+	SubjectExport.Name: chatRules(0),
 	AuditRead.Name:     chatRules(0), RetentionAdmin.Name: chatRules(0), HoldAdmin.Name: chatRules(0), ChatErase.Name: chatRules(0),
 	Transactions.Name: chatRules(0),
 }
@@ -126,7 +127,7 @@ func TestWhoMayCallWhatInChats(t *testing.T) {
 			case "member":
 				token = r.chatter("member")
 			}
-			path := strings.NewReplacer("{conversationId}", id, "{seq}", "3", "{participantId}", r.placeOf(id, "other"), "{transactionId}", "TX-1", "{ruleId}", r.aRule(), "{holdId}", r.aHold()).Replace(op.Path)
+			path := strings.NewReplacer("{conversationId}", id, "{seq}", "3", "{participantId}", r.placeOf(id, "other"), "{transactionId}", "TX-1", "{userId}", "member", "{ruleId}", r.aRule(), "{holdId}", r.aHold()).Replace(op.Path)
 			a := r.ask(op.Method, path, token, op.example, "If-Match", `"0"`)
 			refused := a.status == http.StatusUnauthorized || a.status == http.StatusForbidden
 			switch {
