@@ -178,3 +178,22 @@ func TestE16PagesOfMessages(t *testing.T) {
 		t.Errorf("%d", a.status)
 	}
 }
+
+// TestExportsAreFiles: what is handed out is a file to keep, which runs nothing where it is opened in place.
+func TestExportsAreFiles(t *testing.T) {
+	r := newRig(t)
+	id := r.startChat("ann", "bob")
+	r.ask(http.MethodPost, "/v1/conversations/"+id+"/messages", r.chatter("ann"), NewMessage{Text: "<script>x</script>"}, idempotencyKey, "k")
+	for path, kind := range map[string]string{
+		"/v1/conversations/" + id + "/export":             "application/json",
+		"/v1/conversations/" + id + "/export?format=html": "text/html",
+		"/v1/conversations/" + id + "/export?format=zip":  "application/zip",
+		"/v1/subjects/ann/export":                         "application/json",
+	} {
+		a := r.ask(http.MethodGet, path, r.chatter("ann"), nil)
+		if a.status != http.StatusOK || !strings.HasPrefix(a.header.Get("Content-Type"), kind) || !strings.HasPrefix(a.header.Get("Content-Disposition"), "attachment") ||
+			!strings.Contains(a.header.Get("Content-Security-Policy"), "sandbox") || strings.Contains(string(a.body), "<script") {
+			t.Errorf("%s: %d %v %.200s", path, a.status, a.header, a.body)
+		}
+	}
+}

@@ -6,8 +6,13 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"careline/chat"
 )
+
+// jsonFile is the type of JSON that is handed out as a file, which the description does not describe.
+const jsonFile = "application/json; charset=utf-8"
 
 // document is an answer that is a file.
 type document struct {
@@ -22,7 +27,7 @@ func fileAnswer(contentType, name string, content []byte) *document {
 	return &document{contentType, fmt.Sprintf("attachment; filename=%q", name), "default-src 'none'; style-src 'unsafe-inline'; sandbox", content}
 }
 
-var exportTypes = map[chat.Format]string{chat.AsJSON: jsonType, chat.AsHTML: "text/html; charset=utf-8", chat.AsZIP: "application/zip"}
+var exportTypes = map[chat.Format]string{chat.AsJSON: jsonFile, chat.AsHTML: "text/html; charset=utf-8", chat.AsZIP: "application/zip"}
 
 func (a *API) registerExports() {
 	register(a, operation{
@@ -34,6 +39,9 @@ func (a *API) registerExports() {
 		id: "exportSubject", method: http.MethodGet, path: "/v1/subjects/{userId}/export", tag: "Records and their end", need: SubjectExport,
 		summary: "Export what conversations hold of a person", about: "Its places, marks and messages, as JSON, and nothing of what others wrote.",
 	}, a.exportSubject)
+	paths := a.huma.OpenAPI().Paths
+	paths[inConversation+"/export"].Get.Responses["200"].Content = map[string]*huma.MediaType{jsonFile: {}, exportTypes[chat.AsHTML]: {}, exportTypes[chat.AsZIP]: {}}
+	paths["/v1/subjects/{userId}/export"].Get.Responses["200"].Content = map[string]*huma.MediaType{jsonFile: {}}
 }
 
 func (a *API) exportConversation(ctx context.Context, in *struct {
@@ -58,5 +66,5 @@ func (a *API) exportSubject(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return fileAnswer(jsonType, "subject.json", b), nil
+	return fileAnswer(jsonFile, "subject.json", b), nil
 }
