@@ -16,6 +16,7 @@ import (
 
 	"careline/call"
 	"careline/chat"
+	"careline/internal/attachment"
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/store"
@@ -30,6 +31,7 @@ type Config struct {
 	Calls      *call.Service
 	Chats      *chat.Service
 	Hooks      *webhook.Hooks
+	Files      *attachment.Service
 	Store      *store.DB                   // of the answers to requests with an idempotency key
 	ICEServers func() []*livekit.ICEServer // by which clients reach the server before they have joined; nil: none
 	PublicURL  string                      // by which people reach this server, https://host or with a path behind; empty: as the caller did
@@ -45,6 +47,7 @@ type API struct {
 	calls      *call.Service
 	chats      *chat.Service
 	hooks      *webhook.Hooks
+	files      *attachment.Service
 	ice        func() []*livekit.ICEServer
 	publicURL  string
 	clock      clock.Clock
@@ -62,7 +65,7 @@ type API struct {
 // New returns an API; it starts nothing.
 func New(cfg Config) (*API, error) {
 	a := &API{
-		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
+		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, files: cfg.Files, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
 		replays: newReplays(cfg.Store, cfg.Clock), mux: http.NewServeMux(),
 	}
 	config := humaConfig(cfg.Version)
@@ -79,6 +82,7 @@ func New(cfg Config) (*API, error) {
 	a.registerGovernance()
 	a.registerWebhooks()
 	a.registerExports()
+	a.registerAttachments()
 	var err error
 	if a.document, err = json.MarshalIndent(a.huma.OpenAPI(), "", "  "); err != nil {
 		return nil, fmt.Errorf("write the API's description: %w", err)

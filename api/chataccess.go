@@ -8,7 +8,10 @@ import (
 	"strings"
 
 	"careline/chat"
+	"careline/internal/attachment"
 	"careline/internal/auth"
+	"careline/internal/blob"
+	"careline/internal/inspect"
 )
 
 // inChat makes a permission out of those of the claim permissions, any one of which is enough. Whether the caller is in the conversation is
@@ -94,6 +97,10 @@ var chatCodes = []struct {
 	{chat.ErrOtherRequest, "idempotency-mismatch"},
 	{chat.ErrNoParty, "not-a-party"},
 	{chat.ErrFull, "participant-limit"},
+	{blob.ErrTooLarge, "too-large"},
+	{inspect.ErrTooManyPixels, "too-large"},
+	{inspect.ErrDenied, "unsupported-media-type"},
+	{attachment.ErrInfected, "infected"},
 }
 
 // serveOnce tells whether answers of an operation may be kept for retries. What people wrote is kept sealed, and not in answers.

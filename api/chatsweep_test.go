@@ -108,6 +108,23 @@ func TestWhoMayCallWhatInChats(t *testing.T) {
 					t.Fatalf("%d %s", a.status, a.body)
 				}
 			}
+			example, query := op.example, ""
+			switch op.ID {
+			case "beginUpload":
+				example = NewUpload{ConversationID: id, Name: "a.txt", Size: 1}
+			case "addAttachment":
+				example, query = "hello", "?conversation_id="+id+"&name=a.txt"
+			}
+			upload, file := "", ""
+			if strings.Contains(op.Path, "{uploadId}") {
+				upload = r.beginUpload("member", id, "a.txt", "hello")
+				if op.ID == "finishUpload" {
+					r.appendUpload("member", upload, 0, "hello")
+				}
+			}
+			if strings.Contains(op.Path, "{attachmentId}") {
+				file = r.sendFile("member", id, "p.jpg", photo(t)).ID
+			}
 			token := ""
 			switch caller {
 			case "expired":
@@ -127,8 +144,8 @@ func TestWhoMayCallWhatInChats(t *testing.T) {
 			case "member":
 				token = r.chatter("member")
 			}
-			path := strings.NewReplacer("{conversationId}", id, "{seq}", "3", "{participantId}", r.placeOf(id, "other"), "{transactionId}", "TX-1", "{userId}", "member", "{ruleId}", r.aRule(), "{holdId}", r.aHold()).Replace(op.Path)
-			a := r.ask(op.Method, path, token, op.example, "If-Match", `"0"`)
+			path := strings.NewReplacer("{conversationId}", id, "{seq}", "3", "{participantId}", r.placeOf(id, "other"), "{transactionId}", "TX-1", "{userId}", "member", "{uploadId}", upload, "{attachmentId}", file, "{ruleId}", r.aRule(), "{holdId}", r.aHold()).Replace(op.Path)
+			a := r.ask(op.Method, path+query, token, example, "If-Match", `"0"`, "Upload-Offset", "0")
 			refused := a.status == http.StatusUnauthorized || a.status == http.StatusForbidden
 			switch {
 			case want == 0 && (refused || a.status == http.StatusNotFound):

@@ -52,7 +52,7 @@ func renderPage(doc *huma.OpenAPI, operations []Operation) ([]byte, error) {
 		for _, parameter := range documented.Parameters {
 			p.Parameters = append(p.Parameters, pageField{parameter.Name, parameter.In, typeOf(parameter.Schema), parameter.Description, parameter.Required})
 		}
-		if documented.RequestBody != nil {
+		if documented.RequestBody != nil && documented.RequestBody.Content[jsonType] != nil {
 			p.Body = fieldsOf(doc, documented.RequestBody.Content[jsonType].Schema)
 		}
 		for status, response := range documented.Responses {

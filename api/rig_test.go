@@ -20,10 +20,14 @@ import (
 
 	"careline/call"
 	"careline/chat"
+	"careline/internal/attachment"
 	"careline/internal/audit"
 	"careline/internal/auth"
+	"careline/internal/blob"
 	"careline/internal/clock"
 	"careline/internal/event"
+	"careline/internal/inspect"
+	"careline/internal/scan"
 	"careline/internal/seal"
 	"careline/internal/store"
 	"careline/internal/webhook"
@@ -40,10 +44,23 @@ type rig struct {
 	chats  *chat.Service
 	hooks  *webhook.Hooks
 	keys   *store.DB
+	blobs  *blob.Store
+	files  *attachment.Service
 	rooms  *sfu.Manager
 	store  *store.DB
 	clock  *clock.Fake
 	client *http.Client
+}
+
+// scanner finds files that contain "malicious".
+type scanner struct{}
+
+func (scanner) Scan(_ context.Context, content io.Reader) (scan.Verdict, error) {
+	all, err := io.ReadAll(content)
+	if bytes.Contains(all, []byte("malicious")) {
+		return scan.Verdict{State: scan.Infected, Signature: "Stub.Test"}, err
+	}
+	return scan.Verdict{State: scan.Clean}, err
 }
 
 func newRig(t *testing.T) *rig {
@@ -65,7 +82,15 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.chats = chat.New(chat.Config{Log: event.NewLog(r.store, r.clock, quiet), Chain: audit.New(r.clock), Vault: vault,
+	r.blobs, err = blob.New(blob.Options{Folder: filepath.Join(t.TempDir(), "blobs"), DB: r.store, Vault: vault, Clock: r.clock, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.files = attachment.New(attachment.Options{
+		DB: r.store, Blobs: r.blobs, Vault: vault, Scope: chat.FileScope, Scanner: scanner{}, Policy: attachment.KeepSealed, Deny: inspect.DefaultDeny(),
+		Limits: attachment.Limits{File: 1 << 20, Open: 1000, Pending: 1 << 30}, Clock: r.clock, Logger: quiet,
+	})
+	r.chats = chat.New(chat.Config{Files: chat.KeptFiles(r.files), Log: event.NewLog(r.store, r.clock, quiet), Chain: audit.New(r.clock), Vault: vault,
 		Verify: func(ctx context.Context) (uint64, error) { return audit.New(r.clock).Verify(ctx, r.store, nil) },
 		Clock:  r.clock, Logger: quiet})
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -79,6 +104,7 @@ func newRig(t *testing.T) *rig {
 	r.rooms.SetAdmission(r.calls)
 	r.hooks = webhook.NewHooks(webhook.NewOutbox(webhook.Config{Store: r.store, Logger: quiet, Clock: r.clock}), webhook.HooksConfig{Vault: vault})
 	r.API, err = New(Config{
+		Files: r.files,
 		Auth:  auth.NewAuthenticator(auth.AuthenticatorConfig{Verifier: auth.NewVerifier(keys, r.clock).LimitLifetime(24 * time.Hour), Clock: r.clock}),
 		Calls: r.calls, Chats: r.chats, Hooks: r.hooks, Store: r.store, Clock: r.clock, Logger: quiet, Version: "test",
 		ICEServers: func() []*livekit.ICEServer {
@@ -93,12 +119,16 @@ func newRig(t *testing.T) *rig {
 	running.Go(func() { _ = r.store.Run(ctx) })
 	running.Go(func() { _ = r.rooms.Run(ctx) })
 	running.Go(func() { _ = r.keys.Run(ctx) })
+	running.Go(func() { _ = r.files.Run(ctx) })
 	server := httptest.NewServer(r.API)
 	r.url, r.client = server.URL, server.Client()
 	t.Cleanup(func() {
 		server.Close()
 		cancel()
 		running.Wait()
+		if err := r.blobs.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := r.store.Close(); err != nil {
 			t.Error(err)
 		}

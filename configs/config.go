@@ -28,6 +28,7 @@ type Config struct {
 	Webhooks        Webhooks      `yaml:"webhooks"`
 	Seal            Seal          `yaml:"seal"`
 	Chat            Chat          `yaml:"chat"`
+	Attachments     Attachments   `yaml:"attachments"`
 	Web             Web           `yaml:"web"`
 
 	// Warnings are oddities that do not stop the start, for the log.
@@ -60,7 +61,8 @@ func Default() *Config {
 			JoinTimeout:      60 * time.Second,
 			ResumeTimeout:    20 * time.Second,
 		},
-		Chat: Chat{DeletedDays: 30, EventDays: 14},
+		Chat:        Chat{DeletedDays: 30, EventDays: 14},
+		Attachments: Attachments{MaxSize: 25 << 20, Metadata: "strip"},
 		Limits: Limits{
 			Message:              256 << 10,
 			MessagesPerSecond:    200,
@@ -96,6 +98,7 @@ func (c *Config) Validate() error {
 	p.join(c.Webhooks.validate(c.Keys))
 	p.join(c.Seal.Validate())
 	p.join(c.Chat.Validate())
+	p.join(c.Attachments.Validate())
 	p.join(c.Web.Validate())
 	if port := c.HTTP.port(); port != 0 && port == c.RTC.TCPPort {
 		p.add("rtc.tcp_port", port, "a port other than that of http.address, since both are TCP")

@@ -40,6 +40,7 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 		Calls:      c.Service,
 		Chats:      s.chats.Service,
 		Hooks:      s.hooks.hooks,
+		Files:      s.chats.files,
 		Store:      s.storage.db,
 		ICEServers: s.knownRelays,
 		PublicURL:  s.cfg.HTTP.PublicURL,

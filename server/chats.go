@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"careline/chat"
+	"careline/internal/attachment"
 	"careline/internal/audit"
+	"careline/internal/blob"
 	"careline/internal/event"
 )
 
@@ -17,6 +19,8 @@ type chats struct {
 	log     *event.Log
 	chain   *audit.Chain
 	anchors *audit.Anchors
+	blobs   *blob.Store
+	files   *attachment.Service
 
 	cancel  context.CancelFunc // nil until run
 	running sync.WaitGroup
@@ -33,9 +37,12 @@ func (s *Server) newChats(opts Options) (*chats, error) {
 		chain:   chain,
 		anchors: audit.NewAnchors(filepath.Join(s.storage.dir, anchorsFile), chain, s.storage.db, opts.Clock, opts.Logger),
 	}
+	if err := c.openFiles(s, opts); err != nil {
+		return nil, err
+	}
 	const day = 24 * time.Hour
 	c.Service = chat.New(chat.Config{
-		Log: c.log, Chain: chain, Vault: s.storage.vault, Verify: s.verifyAudit,
+		Files: chat.KeptFiles(c.files), Log: c.log, Chain: chain, Vault: s.storage.vault, Verify: s.verifyAudit,
 		EditWindow: s.cfg.Chat.EditWindow, DeletedLife: time.Duration(s.cfg.Chat.DeletedDays) * day, EventLife: time.Duration(s.cfg.Chat.EventDays) * day,
 		Clock: opts.Clock, Logger: opts.Logger,
 	})
@@ -49,6 +56,7 @@ func (c *chats) run() {
 	c.running.Go(func() { c.Service.Run(ctx) })
 	c.running.Go(func() { c.anchors.Run(ctx) })
 	c.running.Go(func() { c.RunRetention(ctx) })
+	c.runFiles(ctx)
 }
 
 // close writes what still waits.
@@ -57,5 +65,5 @@ func (c *chats) close() error {
 		c.cancel()
 		c.running.Wait()
 	}
-	return nil
+	return c.blobs.Close()
 }

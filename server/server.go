@@ -272,6 +272,9 @@ func (s *Server) Close() {
 		if s.sockets != nil {
 			s.sockets.close()
 		}
+		if s.chats != nil {
+			_ = s.chats.close() // it never ran
+		}
 		if s.storage != nil {
 			if err := s.storage.close(); err != nil {
 				s.log.Warn("the store did not close", "error", err)

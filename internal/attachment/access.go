@@ -22,9 +22,10 @@ const (
 )
 
 var (
-	errNone     = errs.New(errs.NotFound, "no such attachment")
-	errPending  = errs.New(errs.Conflict, "the file has not been scanned yet")
-	errInfected = errs.New(errs.Denied, "the file is infected")
+	errNone    = errs.New(errs.NotFound, "no such attachment")
+	errPending = errs.New(errs.Conflict, "the file has not been scanned yet")
+	// ErrInfected says that nobody may read a file.
+	ErrInfected = errs.New(errs.Denied, "the file is infected")
 )
 
 // Describe returns what is known of a file. The error is of kind errs.NotFound when there is none, seal.ErrErased when it was erased.
@@ -52,7 +53,7 @@ func (s *Service) Open(ctx context.Context, id, reader string, v Variant) (File,
 	case err != nil:
 		return File{}, nil, err
 	case r.Scan == scan.Infected:
-		return r.File, nil, errInfected
+		return r.File, nil, ErrInfected
 	case r.Scan == scan.Pending && reader != r.By:
 		return r.File, nil, errPending
 	}
@@ -76,7 +77,7 @@ func (s *Service) Attach(tx *store.Tx, id, conversation, sender, message string)
 	case err != nil:
 		return err
 	case r.Scan == scan.Infected:
-		return errInfected
+		return ErrInfected
 	}
 	key := tie{First: id, Second: message}
 	known, err := ties.Has(tx, key)
@@ -125,4 +126,18 @@ func (s *Service) Erase(tx *store.Tx, conversation, by string) error {
 		}
 	}
 	return s.opts.Blobs.Drop(tx, s.opts.Scope(conversation, by))
+}
+
+// mostMessages bounds what Messages returns.
+const mostMessages = 1000
+
+// Messages returns the messages that a file is tied to.
+func (s *Service) Messages(ctx context.Context, id string) (list []string, err error) {
+	err = s.opts.DB.View(ctx, func(tx *store.Tx) error {
+		for key := range ties.Scan(tx, store.Range[tie]{In: tied.Of(id), Limit: mostMessages}) {
+			list = append(list, key.Second)
+		}
+		return nil
+	})
+	return list, err
 }
