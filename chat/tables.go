@@ -62,8 +62,7 @@ var (
 	})
 	byPlace = store.NewUnique(participants, "id", store.String[string](), func(_ of, p Participant) []string { return []string{p.ID} })
 
-	// Nothing looks a message up by its id yet; the index holds ids unique.
-	_           = store.NewUnique(messages, "id", store.String[string](), func(_ at, m Message) []string { return []string{m.ID} })
+	byMessage   = store.NewUnique(messages, "id", store.String[string](), func(_ at, m Message) []string { return []string{m.ID} })
 	byClientKey = store.NewUnique(messages, "client_key", threeTexts, func(_ at, m Message) []sent {
 		if m.ClientKey == "" {
 			return nil
