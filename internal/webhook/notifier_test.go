@@ -128,6 +128,7 @@ func TestCloseDeliversWhatIsDue(t *testing.T) {
 	for i := range 50 {
 		r.notifier.Post("room", roomEvent(i))
 	}
+	eventually(t, "the first delivery", func() bool { return r.Stats().Delivered > 0 }) // both run
 	if err := errors.Join(r.notifier.Close(t.Context()), r.Close(t.Context()), r.Close(t.Context())); err != nil || len(to.taken()) != 50 {
 		t.Errorf("%d delivered, %v", len(to.taken()), err)
 	}
