@@ -275,14 +275,13 @@ func TestFollowerBuildsAgain(t *testing.T) {
 			s.put(message(1, "one"))
 			stop := s.follow(x)
 			s.reached(x)
+			built(t, x, 1)
 			stop()
 			happens(s)
 			stop = s.follow(x)
 			s.reached(x)
 			s.same(x)
-			if n := x.Stats().Rebuilt; n != 2 {
-				t.Errorf("built %d times", n)
-			}
+			built(t, x, 2)
 			stop()
 		})
 	}
@@ -303,6 +302,12 @@ func TestFollowerBuildsAgain(t *testing.T) {
 	})
 }
 
+// built waits until the index was built so many times; that is counted after the last document can be found.
+func built(t *testing.T, x *Index, times uint64) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("the index to be built %d times", times), func() bool { return x.Stats().Rebuilt == times })
+}
+
 func (s *shelf) trim() {
 	s.t.Helper()
 	err := s.Update(ctx, func(tx *store.Tx) error {
@@ -321,12 +326,13 @@ func TestFollowerReplacesADamagedIndex(t *testing.T) {
 	s.put(message(1, "one"), message(2, "two"))
 	stop := s.follow(x)
 	s.reached(x)
+	built(t, x, 1)
 	e, err := x.current()
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.fail(errors.New("a page is not what it was"))
-	eventually(t, "another index", func() bool { return x.Stats().Rebuilt == 2 })
+	built(t, x, 2)
 	s.put(message(3, "three"))
 	s.reached(x)
 	s.same(x)
