@@ -134,7 +134,7 @@ func (s *Service) inside(call, identity string) (*livekit.ParticipantInfo, error
 	return p, instead(err, ErrNoParticipant)
 }
 
-// Admit lets somebody in who waits.
+// LetIn lets somebody in who waits.
 func (s *Service) LetIn(ctx context.Context, call, identity string) (p Participant, err error) {
 	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if _, err := s.open(tx, call); err != nil {
