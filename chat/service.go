@@ -48,11 +48,12 @@ type Service struct {
 	pending  *pending
 	typing   *typing
 	watchers watchers
+	feed     feed
 }
 
 // New returns a service, whose Run writes down how far people have read.
 func New(cfg Config) *Service {
-	s := &Service{cfg: cfg, pending: newPending(), typing: newTyping()}
+	s := &Service{cfg: cfg, pending: newPending(), typing: newTyping(), feed: feed{listeners: make(map[Listener]struct{})}}
 	if cfg.Directory == nil {
 		s.cfg.Directory = &known{cfg.Log, s}
 	}

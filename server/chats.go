@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
@@ -21,6 +22,7 @@ type chats struct {
 	anchors *audit.Anchors
 	blobs   *blob.Store
 	files   *attachment.Service
+	logger  *slog.Logger
 
 	cancel  context.CancelFunc // nil until run
 	running sync.WaitGroup
@@ -56,6 +58,11 @@ func (c *chats) run() {
 	c.running.Go(func() { c.Service.Run(ctx) })
 	c.running.Go(func() { c.anchors.Run(ctx) })
 	c.running.Go(func() { c.RunRetention(ctx) })
+	c.running.Go(func() {
+		if err := c.RunFeed(ctx); err != nil {
+			c.logger.Error("nobody is told what happens in conversations", "error", err)
+		}
+	})
 	c.runFiles(ctx)
 }
 

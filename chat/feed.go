@@ -1,0 +1,163 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"careline/internal/errs"
+	"careline/internal/event"
+	"careline/internal/store"
+)
+
+// Happening is an event with the message that it tells of, opened once for everybody who hears it.
+type Happening struct {
+	event.Event
+	Message *MessageView // of message.created, updated and deleted, as it is now; nil for all others, and when there is none any more
+}
+
+// Listener hears what happens in conversations, in the log's order. It must not block.
+type Listener interface{ Happened(*Happening) }
+
+// feed tells listeners what is committed, while it runs.
+type feed struct {
+	mu sync.Mutex
+	// guarded by mu
+	listeners map[Listener]struct{}
+	pos       uint64 // of the newest event that everybody here was told of
+}
+
+const (
+	feedBatch = 256
+	feedAgain = 2 * time.Second // without a ring, so that a lost one costs only time
+)
+
+// Listen adds somebody who hears everything that happens after the returned position of the log. stop ends it: afterwards nothing more is
+// told.
+func (s *Service) Listen(l Listener) (pos uint64, stop func()) {
+	f := &s.feed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listeners[l] = struct{}{}
+	return f.pos, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.listeners, l)
+	}
+}
+
+// RunFeed tells listeners what is committed from now on, until ctx ends.
+func (s *Service) RunFeed(ctx context.Context) error {
+	bell := s.cfg.Log.Bell()
+	defer bell.Close()
+	err := s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+		last, err := s.cfg.Log.Last(tx, "")
+		s.feed.mu.Lock()
+		defer s.feed.mu.Unlock()
+		s.feed.pos = last
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("find the end of the log: %w", err)
+	}
+	again := s.cfg.Clock.NewTimer(feedAgain)
+	defer again.Stop()
+	for {
+		for {
+			n, err := s.feedOn(ctx)
+			if err != nil && ctx.Err() == nil {
+				s.cfg.Logger.Error("read what is to be told", "error", err)
+			}
+			if err != nil || n == 0 {
+				break
+			}
+		}
+		again.Reset(feedAgain)
+		select {
+		case <-bell.C:
+		case <-again.C():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// feedOn tells what is new, one batch of it.
+func (s *Service) feedOn(ctx context.Context) (int, error) {
+	s.feed.mu.Lock()
+	after := s.feed.pos
+	s.feed.mu.Unlock()
+	list, err := s.Happenings(ctx, after, feedBatch)
+	if err != nil {
+		return 0, err
+	}
+	for i := range list {
+		s.feed.mu.Lock()
+		for l := range s.feed.listeners {
+			l.Happened(&list[i])
+		}
+		s.feed.pos = list[i].Pos
+		s.feed.mu.Unlock()
+	}
+	return len(list), nil
+}
+
+// Happenings returns what happened after a position of the log, everywhere, limit at most. It asks for no rights: who hands it on does.
+func (s *Service) Happenings(ctx context.Context, after uint64, limit int) (list []Happening, err error) {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+		list = nil
+		for _, e := range s.cfg.Log.After(tx, after, limit) {
+			h := Happening{Event: e}
+			if h.Message, err = s.told(tx, &e); err != nil {
+				return err
+			}
+			list = append(list, h)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	keys := s.keyring()
+	for i := range list {
+		if list[i].Message == nil {
+			continue
+		}
+		if err := keys.reveal(ctx, list[i].Message); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// told returns the message that an event tells of, sealed as it is.
+func (s *Service) told(tx *store.Tx, e *event.Event) (*MessageView, error) {
+	switch e.Type {
+	case MessageCreated, MessageUpdated, MessageDeleted:
+	default:
+		return nil, nil
+	}
+	data, err := event.Decode[MessageEvent](e)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := live(tx, e.Stream); err != nil {
+		if errs.Is(err, errs.NotFound) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	m, err := messages.Get(tx, at{First: e.Stream, Second: data.Seq})
+	if err != nil {
+		if errs.Is(err, errs.NotFound) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	items := []MessageView{{Message: m}}
+	if err := s.count(tx, e.Stream, items); err != nil {
+		return nil, err
+	}
+	return &items[0], nil
+}
