@@ -224,6 +224,32 @@ func TestIdleTCPConnectionsAreClosed(t *testing.T) {
 	open.Wait()
 }
 
+// TestRecordsInTheClearEndNothing sends DTLS records that are not encrypted from a publisher's own address, as who can write that address could.
+func TestRecordsInTheClearEndNothing(t *testing.T) {
+	s := startServer(t, nil)
+	alice := join(t, s, "alice", clientOptions{single: true})
+	bob := join(t, s, "bob", clientOptions{single: true})
+	source := alice.publish(webrtc.MimeTypeOpus, sourceOptions{})
+	heard := bob.receives(source.info.Sid, 20)
+	forged := [][]byte{
+		{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 90, 0, 2, 2, 10},                                                  // fatal alert
+		{21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 91, 0, 2, 1, 0},                                                   // close_notify
+		{23, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 92, 0, 1, 7},                                                      // data
+		{20, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 93, 0, 2, 7, 7},                                                   // broken ChangeCipherSpec
+		{20, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 9, 94, 0, 2, 7, 7},                                                   // the same of a later epoch
+		{22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 95, 0, 1, 1, 21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 96, 0, 2, 1, 0}, // close_notify behind a handshake record
+	}
+	for _, packet := range forged {
+		if _, err := alice.upstream.UDPConn.WriteToUDPAddrPort(packet, s.address); err != nil {
+			t.Fatal(err)
+		}
+		heard.more(bob, 10)
+	}
+	if n := s.SocketStats().Unsound; n != uint64(len(forged)) {
+		t.Errorf("%d of %d forged datagrams were kept out", n, len(forged))
+	}
+}
+
 // TestMutatedPacketsChangeNothing sends 20,000 of a publisher's packets, changed at random, from its own address, which the gate lets in.
 func TestMutatedPacketsChangeNothing(t *testing.T) {
 	s := startServer(t, nil)

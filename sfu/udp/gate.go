@@ -80,11 +80,15 @@ func (g *gate) receives(packet []byte, from netip.AddrPort) bool {
 		}
 		return true // pion checks its credentials
 	}
-	if p := g.find(from); p != nil && g.valid(p, g.port.now()) {
-		return true
+	if p := g.find(from); p == nil || !g.valid(p, g.port.now()) {
+		g.port.unchecked.Add(1)
+		return false
 	}
-	g.port.unchecked.Add(1)
-	return false
+	if isDTLS(packet) && !soundRecords(packet) {
+		g.port.unsound.Add(1)
+		return false
+	}
+	return true
 }
 
 // sends tells whether a datagram other than RTP leaves.

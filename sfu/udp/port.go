@@ -38,7 +38,7 @@ type Port struct {
 	now     func() int64  // immutable
 	owners  owners
 
-	unchecked, withoutConsent, foreignChecks atomic.Uint64
+	unchecked, unsound, withoutConsent, foreignChecks atomic.Uint64
 
 	closeOnce sync.Once
 	closeErr  error

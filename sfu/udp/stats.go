@@ -21,6 +21,7 @@ type Stats struct {
 	ReadErrors    uint64 // reads that failed while the socket was open
 
 	Unchecked      uint64 // datagrams dropped: from an address without a valid check
+	Unsound        uint64 // datagrams dropped: broken DTLS records, or in the clear and of no handshake
 	WithoutConsent uint64 // datagrams not sent: the address was not checked for too long
 	ForeignChecks  uint64 // own checks not sent: the address belongs to another connection
 }
@@ -34,7 +35,7 @@ type counters struct {
 
 // Stats sums the counters of the port's sockets.
 func (p *Port) Stats() Stats {
-	sum := Stats{Unchecked: p.unchecked.Load(), WithoutConsent: p.withoutConsent.Load(), ForeignChecks: p.foreignChecks.Load()}
+	sum := Stats{Unchecked: p.unchecked.Load(), Unsound: p.unsound.Load(), WithoutConsent: p.withoutConsent.Load(), ForeignChecks: p.foreignChecks.Load()}
 	for _, s := range p.sockets {
 		c := &s.counters
 		sum.Datagrams += c.datagrams.Load()
