@@ -30,6 +30,8 @@ type NewCall struct {
 	Title        string            `json:"title,omitempty" maxLength:"200" example:"Lost passport in Lima"`
 	Links        map[string]string `json:"links,omitempty" doc:"What it belongs to, such as incident, ticket, transaction, device" example:"{\"incident\":\"INC-2231\"}"`
 	Participants []NewPerson       `json:"participants,omitempty" maxItems:"1000"`
+	Conversation string            `json:"conversation_id,omitempty" maxLength:"64" doc:"The conversation that the call belongs to. Without: one that is made with it, of the people that are named; for two people of a direct call the direct conversation that they have. Needs a token that names nobody, or call:create in the claim permissions and a place in the conversation" example:"01KAJ3V7Q8S6Z0Y5T1R9W2X4MB"`
+	Chat         string            `json:"chat,omitempty" enum:"none" doc:"none: what is written in the call is not kept"`
 	Locked       bool              `json:"locked,omitempty"`
 	WaitingRoom  bool              `json:"waiting_room,omitempty" doc:"Guests that nobody named have to be let in; conferences only"`
 	ExpiresIn    int               `json:"expires_in,omitempty" minimum:"0" maximum:"2592000" doc:"Seconds until nobody can join any more; 0: a day" example:"7200"`
@@ -65,7 +67,7 @@ type Ending struct {
 var (
 	exampleCall = Call{
 		ID: "call-4zq6mzkq3xkq2ilv5cyrbqtj7a", Kind: call.Conference, Title: "Lost passport in Lima", Links: map[string]string{"incident": "INC-2231"},
-		Status: "open", CreatedAt: exampleTime, ExpiresAt: exampleTime.Add(24 * time.Hour),
+		Conversation: "01KAJ3V7Q8S6Z0Y5T1R9W2X4MB", Status: "open", CreatedAt: exampleTime, ExpiresAt: exampleTime.Add(24 * time.Hour),
 	}
 	exampleTime        = time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)
 	exampleParticipant = Participant{Identity: "operator-7", Name: "Ines", Role: call.Host, State: call.Invited, Since: exampleTime}
@@ -76,8 +78,8 @@ var (
 func (a *API) registerCalls() {
 	register(a, operation{
 		id: "createCall", method: http.MethodPost, path: "/v1/calls", tag: "Calls", need: CallCreate, status: http.StatusCreated,
-		summary: "Make a call", about: "Answers with a token for each person that is named. The call's room is made when the first of them joins.",
-		errors: []int{http.StatusBadRequest, http.StatusConflict},
+		summary: "Make a call", about: "Answers with a token for each person that is named. The call's room is made when the first of them joins. What is written in it is kept in its conversation, in which the tokens give rights; a conversation has one call at a time, and a call in which nobody is ends when the next one is made.",
+		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict},
 		request: NewCall{Kind: call.Conference, Title: exampleCall.Title, Links: exampleCall.Links, Participants: []NewPerson{
 			{"operator-7", "Ines", call.Host}, {"traveller-381", "Mr. Okoye", call.Guest}}},
 		response: Created{exampleCall, []Joining{exampleJoining}, "wss://calls.example", exampleICE},
@@ -108,12 +110,17 @@ func (a *API) registerCalls() {
 func (a *API) createCall(ctx context.Context, in *body[NewCall]) (*body[Created], error) {
 	n := call.NewCall{
 		Kind: in.Body.Kind, Title: in.Body.Title, Links: in.Body.Links, Locked: in.Body.Locked, WaitingRoom: in.Body.WaitingRoom,
-		Life: time.Duration(in.Body.ExpiresIn) * time.Second,
+		Life: time.Duration(in.Body.ExpiresIn) * time.Second, Conversation: in.Body.Conversation, NoChat: in.Body.Chat == "none",
 	}
 	for _, p := range in.Body.Participants {
 		n.People = append(n.People, call.Person{Identity: p.Identity, Name: p.Name, Role: p.Role})
 	}
 	caller := callerOf(ctx)
+	if n.Conversation != "" && caller.Identity != "" {
+		if err := a.chats.MayCall(ctx, chatCaller(caller.Claims), n.Conversation); err != nil {
+			return nil, err
+		}
+	}
 	c, people, err := a.calls.Create(ctx, n, call.Creator{APIKey: caller.Claims.APIKey, Identity: caller.Identity})
 	if err != nil {
 		return nil, err

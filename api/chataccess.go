@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"careline/call"
 	"careline/chat"
 	"careline/internal/attachment"
 	"careline/internal/auth"
@@ -86,8 +87,8 @@ func allowChat(claims *auth.Claims, need Permission) (*Caller, error) {
 	return c, nil
 }
 
-// chatCodes are the problems that have a code of their own.
-var chatCodes = []struct {
+// ownCodes are the problems that have a code of their own.
+var ownCodes = []struct {
 	err  error
 	code string
 }{
@@ -97,6 +98,7 @@ var chatCodes = []struct {
 	{chat.ErrOtherRequest, "idempotency-mismatch"},
 	{chat.ErrNoParty, "not-a-party"},
 	{chat.ErrFull, "participant-limit"},
+	{call.ErrLive, "call-live"},
 	{blob.ErrTooLarge, "too-large"},
 	{inspect.ErrTooManyPixels, "too-large"},
 	{inspect.ErrDenied, "unsupported-media-type"},

@@ -55,6 +55,7 @@ var problemKinds = []struct {
 	{http.StatusConflict, "conversation-closed", "Conversation closed", "Nothing can be written in it until it is opened again."},
 	{http.StatusConflict, "legal-hold", "Legal hold", "It has to be kept as it is until the hold is lifted."},
 	{http.StatusConflict, "participant-limit", "Too many participants", "The conversation takes no more people; a direct one has two."},
+	{http.StatusConflict, "call-live", "Call under way", "The conversation has a call already, and somebody is in it: join that one, or end it."},
 	{http.StatusPreconditionFailed, "revision-mismatch", "Changed meanwhile", "If-Match names another revision than the present one: read it again."},
 	{http.StatusRequestEntityTooLarge, "too-large", "Too large", "The body is larger than the operation takes, or a picture has too many pixels."},
 	{http.StatusUnsupportedMediaType, "unsupported-media-type", "Unsupported media type", "Bodies are application/json; a file is of a type that is not accepted."},
@@ -108,7 +109,7 @@ func asProblem(err error) *Problem {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return newProblem(http.StatusServiceUnavailable, "it took too long")
 	}
-	for _, c := range chatCodes {
+	for _, c := range ownCodes {
 		if errors.Is(err, c.err) {
 			return problemOf(c.code, c.err.Error())
 		}

@@ -37,19 +37,20 @@ import (
 // rig is an API over a real store and a real engine, reached over HTTP.
 type rig struct {
 	*API
-	t      *testing.T
-	url    string
-	minter *auth.Minter
-	calls  *call.Service
-	chats  *chat.Service
-	hooks  *webhook.Hooks
-	keys   *store.DB
-	blobs  *blob.Store
-	files  *attachment.Service
-	rooms  *sfu.Manager
-	store  *store.DB
-	clock  *clock.Fake
-	client *http.Client
+	t       *testing.T
+	url     string
+	minter  *auth.Minter
+	secrets *auth.Keys
+	calls   *call.Service
+	chats   *chat.Service
+	hooks   *webhook.Hooks
+	keys    *store.DB
+	blobs   *blob.Store
+	files   *attachment.Service
+	rooms   *sfu.Manager
+	store   *store.DB
+	clock   *clock.Fake
+	client  *http.Client
 }
 
 // scanner finds files that contain "malicious".
@@ -71,7 +72,7 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.minter = auth.NewMinter(keys, r.clock)
+	r.minter, r.secrets = auth.NewMinter(keys, r.clock), keys
 	if r.store, err = store.Open(store.Options{Path: filepath.Join(t.TempDir(), "store.db"), Logger: quiet}); err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,8 @@ func newRig(t *testing.T) *rig {
 		DB: r.store, Blobs: r.blobs, Vault: vault, Scope: chat.FileScope, Scanner: scanner{}, Policy: attachment.KeepSealed, Deny: inspect.DefaultDeny(),
 		Limits: attachment.Limits{File: 1 << 20, Open: 1000, Pending: 1 << 30}, Clock: r.clock, Logger: quiet,
 	})
-	r.chats = chat.New(chat.Config{Files: chat.KeptFiles(r.files), Log: event.NewLog(r.store, r.clock, quiet), Chain: audit.New(r.clock), Vault: vault,
+	log := event.NewLog(r.store, r.clock, quiet)
+	r.chats = chat.New(chat.Config{Files: chat.KeptFiles(r.files), Log: log, Chain: audit.New(r.clock), Vault: vault,
 		Verify: func(ctx context.Context) (uint64, error) { return audit.New(r.clock).Verify(ctx, r.store, nil) },
 		Clock:  r.clock, Logger: quiet})
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -100,7 +102,7 @@ func newRig(t *testing.T) *rig {
 	if r.rooms, err = sfu.NewManager(sfu.Config{UDPConns: []*net.UDPConn{conn}, Loopback: true, Room: sfu.RoomDefaults{AutoCreate: true}, Logger: quiet}); err != nil {
 		t.Fatal(err)
 	}
-	r.calls = call.New(call.Config{Store: r.store, Rooms: r.rooms, Mint: r.minter.Mint, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
+	r.calls = call.New(call.Config{Log: log, Rooms: r.rooms, Threads: r.chats, Mint: r.minter.MintWith, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
 	r.rooms.SetAdmission(r.calls)
 	r.hooks = webhook.NewHooks(webhook.NewOutbox(webhook.Config{Store: r.store, Logger: quiet, Clock: r.clock}), webhook.HooksConfig{Vault: vault})
 	r.API, err = New(Config{
@@ -150,7 +152,11 @@ func (r *rig) token(identity string, grant lkauth.VideoGrant) string {
 }
 
 func (r *rig) service() string {
-	return r.token("", lkauth.VideoGrant{RoomCreate: true, RoomList: true})
+	return r.token("", *serviceGrants("").Video)
+}
+
+func serviceGrants(identity string) *lkauth.ClaimGrants {
+	return &lkauth.ClaimGrants{Identity: identity, Video: &lkauth.VideoGrant{RoomCreate: true, RoomList: true}}
 }
 
 type answer struct {

@@ -10,23 +10,24 @@ import (
 
 // Call is a call as the API shows it.
 type Call struct {
-	ID          string            `json:"id" doc:"Also the name of the call's room" example:"call-4zq6mzkq3xkq2ilv5cyrbqtj7a"`
-	Kind        call.Kind         `json:"kind" enum:"direct,conference,broadcast" example:"conference"`
-	Title       string            `json:"title,omitempty" example:"Lost passport in Lima"`
-	Links       map[string]string `json:"links,omitempty" doc:"What the call belongs to"`
-	Status      string            `json:"status" enum:"open,ended" example:"open"`
-	Locked      bool              `json:"locked" doc:"Nobody joins who was not in before, but for hosts and operators"`
-	WaitingRoom bool              `json:"waiting_room" doc:"Guests have to be let in"`
-	CreatedAt   time.Time         `json:"created_at" example:"2026-11-21T08:00:00Z"`
-	ExpiresAt   time.Time         `json:"expires_at" example:"2026-11-22T08:00:00Z" doc:"From then on nobody can join"`
-	EndedAt     *time.Time        `json:"ended_at,omitempty"`
-	EndedBy     string            `json:"ended_by,omitempty"`
-	EndReason   string            `json:"end_reason,omitempty"`
+	ID           string            `json:"id" doc:"Also the name of the call's room" example:"call-4zq6mzkq3xkq2ilv5cyrbqtj7a"`
+	Kind         call.Kind         `json:"kind" enum:"direct,conference,broadcast" example:"conference"`
+	Title        string            `json:"title,omitempty" example:"Lost passport in Lima"`
+	Links        map[string]string `json:"links,omitempty" doc:"What the call belongs to"`
+	Conversation string            `json:"conversation_id,omitempty" doc:"Where what is written in the call is kept" example:"01KAJ3V7Q8S6Z0Y5T1R9W2X4MB"`
+	Status       string            `json:"status" enum:"open,ended" example:"open"`
+	Locked       bool              `json:"locked" doc:"Nobody joins who was not in before, but for hosts and operators"`
+	WaitingRoom  bool              `json:"waiting_room" doc:"Guests have to be let in"`
+	CreatedAt    time.Time         `json:"created_at" example:"2026-11-21T08:00:00Z"`
+	ExpiresAt    time.Time         `json:"expires_at" example:"2026-11-22T08:00:00Z" doc:"From then on nobody can join"`
+	EndedAt      *time.Time        `json:"ended_at,omitempty"`
+	EndedBy      string            `json:"ended_by,omitempty"`
+	EndReason    string            `json:"end_reason,omitempty"`
 }
 
 func viewCall(c *call.Call, now time.Time) Call {
 	v := Call{
-		ID: c.ID, Kind: c.Kind, Title: c.Title, Links: c.Links, Status: "open", Locked: c.Locked, WaitingRoom: c.WaitingRoom,
+		ID: c.ID, Kind: c.Kind, Title: c.Title, Links: c.Links, Conversation: c.Conversation, Status: "open", Locked: c.Locked, WaitingRoom: c.WaitingRoom,
 		CreatedAt: c.CreatedAt, ExpiresAt: c.ExpiresAt, EndedBy: c.EndedBy, EndReason: c.EndReason,
 	}
 	if c.Over(now) {

@@ -29,7 +29,7 @@ func (s *Service) Admit(r *sfu.JoinRequest) error {
 		place Participant
 		write bool
 	)
-	err := s.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+	err := s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) {
 		if c, err = getCall(tx, r.Room); err != nil {
 			return err
 		}
@@ -41,7 +41,7 @@ func (s *Service) Admit(r *sfu.JoinRequest) error {
 	}
 	if write { // a place is taken once only, so it is looked at again where it is written
 		refused := err
-		err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 			if place, write, refused = s.place(tx, &c, r); !write {
 				return refused
 			}
@@ -65,7 +65,7 @@ func (s *Service) Admit(r *sfu.JoinRequest) error {
 func (s *Service) Readmit(room, identity string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), admitTimeout)
 	defer cancel()
-	err := s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err := s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		c, err := getCall(tx, room)
 		if err != nil {
 			return err

@@ -10,19 +10,20 @@ import (
 
 // Call is the record of one call. Its id is the name of its room.
 type Call struct {
-	ID          string            `json:"id"`
-	Kind        Kind              `json:"kind"`
-	Title       string            `json:"title,omitempty"`
-	Links       map[string]string `json:"links,omitempty"` // what it belongs to: incident, ticket, transaction, device
-	Locked      bool              `json:"locked,omitempty"`
-	WaitingRoom bool              `json:"waiting_room,omitempty"`
-	CreatedAt   time.Time         `json:"created_at"`
-	CreatedBy   string            `json:"created_by"` // the API key, and who used it
-	APIKey      string            `json:"api_key"`    // signs the tokens of those who are invited later
-	ExpiresAt   time.Time         `json:"expires_at"`
-	EndedAt     time.Time         `json:"ended_at,omitzero"`
-	EndedBy     string            `json:"ended_by,omitempty"`
-	EndReason   string            `json:"end_reason,omitempty"`
+	ID           string            `json:"id"`
+	Kind         Kind              `json:"kind"`
+	Title        string            `json:"title,omitempty"`
+	Links        map[string]string `json:"links,omitempty"`        // what it belongs to: incident, ticket, transaction, device
+	Conversation string            `json:"conversation,omitempty"` // that is its chat; empty: what is written in it is not kept
+	Locked       bool              `json:"locked,omitempty"`
+	WaitingRoom  bool              `json:"waiting_room,omitempty"`
+	CreatedAt    time.Time         `json:"created_at"`
+	CreatedBy    string            `json:"created_by"` // the API key, and who used it
+	APIKey       string            `json:"api_key"`    // signs the tokens of those who are invited later
+	ExpiresAt    time.Time         `json:"expires_at"`
+	EndedAt      time.Time         `json:"ended_at,omitzero"`
+	EndedBy      string            `json:"ended_by,omitempty"`
+	EndReason    string            `json:"end_reason,omitempty"`
 }
 
 // Over tells whether nobody can join any more.

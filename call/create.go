@@ -37,10 +37,21 @@ type NewCall struct {
 	Locked      bool
 	WaitingRoom bool
 	Life        time.Duration // until nobody can join any more; 0: a day
+
+	Conversation string // that the call belongs to; empty: one that is made with it
+	NoChat       bool   // it has none
 }
 
 // Creator is who makes a call: an API key, and the identity in the token that it signed, if any.
 type Creator struct{ APIKey, Identity string }
+
+// name is the creator as records have it.
+func (c Creator) name() string {
+	if c.Identity != "" {
+		return c.Identity
+	}
+	return "key " + c.APIKey
+}
 
 // Joining is a person's way into a call.
 type Joining struct {
@@ -67,20 +78,19 @@ func (s *Service) Create(ctx context.Context, n NewCall, by Creator) (Call, []Jo
 	if by.Identity != "" {
 		c.CreatedBy += "/" + by.Identity
 	}
-	joining := make([]Joining, 0, len(people))
-	for _, p := range people {
-		j, err := s.joining(&c, Participant{Identity: p.Identity, Name: p.Name, Role: p.Role, Named: true, Standing: Invited, Since: now})
-		if err != nil {
-			return Call{}, nil, err
+	var replaced string
+	err = s.begin(ctx, &n, people, by.name(), func(tx *store.Tx, conversation string) (err error) {
+		c.Conversation, replaced = conversation, ""
+		if conversation != "" {
+			if replaced, err = s.tie(tx, &c); err != nil {
+				return err
+			}
 		}
-		joining = append(joining, j)
-	}
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if err := calls.Insert(tx, c.ID, c); err != nil {
 			return err
 		}
-		for _, j := range joining {
-			if err := putParticipant(tx, c.ID, j.Participant); err != nil {
+		for _, p := range people {
+			if err := putParticipant(tx, c.ID, p.invited(now)); err != nil {
 				return err
 			}
 		}
@@ -88,6 +98,19 @@ func (s *Service) Create(ctx context.Context, n NewCall, by Creator) (Call, []Jo
 	})
 	if err != nil {
 		return Call{}, nil, err
+	}
+	if replaced != "" {
+		if err := s.cfg.Rooms.DeleteRoom(ctx, replaced); err != nil && !errs.Is(err, errs.NotFound) {
+			return Call{}, nil, err
+		}
+	}
+	joining := make([]Joining, 0, len(people))
+	for _, p := range people {
+		j, err := s.joining(&c, p.invited(now))
+		if err != nil {
+			return Call{}, nil, err
+		}
+		joining = append(joining, j)
 	}
 	s.cfg.Logger.Info("call created", "call", c.ID, "kind", string(c.Kind), "people", len(people))
 	return c, joining, nil
@@ -104,6 +127,8 @@ func (n *NewCall) check() ([]Person, error) {
 		return nil, errs.New(errs.Invalid, "only a conference has a waiting room")
 	case len(n.People) > maxNamed:
 		return nil, errs.Errorf(errs.Invalid, "more than %d people are named", maxNamed)
+	case n.NoChat && n.Conversation != "":
+		return nil, errs.New(errs.Invalid, "a call without chat has no conversation")
 	case n.Kind == Direct && len(n.People) > 2:
 		return nil, errs.New(errs.Invalid, "a direct call is between two people")
 	}
@@ -145,6 +170,11 @@ func (p *Person) check(k Kind) error {
 	return nil
 }
 
+// invited is the person's place in a new call.
+func (p *Person) invited(now time.Time) Participant {
+	return Participant{Identity: p.Identity, Name: p.Name, Role: p.Role, Named: true, Standing: Invited, Since: now}
+}
+
 func checkTitle(title string) error {
 	if !names.Safe(title) || len([]rune(title)) > maxTitle {
 		return errs.Errorf(errs.Invalid, "the title is longer than %d characters or has control characters", maxTitle)
@@ -167,7 +197,7 @@ func checkLinks(links map[string]string) error {
 // Name adds a person to a call, or gives one another role or name, and returns its way in. Of a direct call, only a free place can be taken.
 func (s *Service) Name(ctx context.Context, call string, p Person) (Joining, error) {
 	var j Joining
-	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err := s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		c, err := s.open(tx, call)
 		if err != nil {
 			return err
@@ -234,13 +264,13 @@ func (s *Service) joining(c *Call, p Participant) (Joining, error) {
 	grant.SetCanPublishData(true)
 	grant.SetCanSubscribe(true)
 	grant.SetCanUpdateOwnMetadata(true)
-	token, err := s.cfg.Mint(c.APIKey, &lkauth.ClaimGrants{Identity: p.Identity, Name: p.Name, Video: grant}, ttl)
+	token, err := s.cfg.Mint(c.APIKey, &lkauth.ClaimGrants{Identity: p.Identity, Name: p.Name, Video: grant}, c.rights(&p), ttl)
 	return Joining{Participant: p, Token: token, TokenUntil: now.Add(ttl).UTC().Truncate(time.Second)}, err
 }
 
 // Token makes another token for somebody who is known of a call.
 func (s *Service) Token(ctx context.Context, call, identity string) (j Joining, err error) {
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		c, err := s.open(tx, call)
 		if err != nil {
 			return err

@@ -2,9 +2,12 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,7 +15,9 @@ import (
 	lkauth "github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 
+	"careline/internal/auth"
 	"careline/internal/clock"
+	"careline/internal/event"
 	"careline/internal/store"
 	"careline/sfu"
 )
@@ -91,20 +96,65 @@ func (f *fakeRooms) SendData(r *livekit.SendDataRequest) error {
 	return nil
 }
 
+// fakeThreads are conversations of which a test sees what calls made of them.
+type fakeThreads struct {
+	log *event.Log
+
+	mu sync.Mutex
+	// guarded by mu
+	people map[string][]string // by conversation
+	calls  map[string]string   // the same
+}
+
+func (f *fakeThreads) WithThread(ctx context.Context, _, _ string, _, people map[string]string, pair bool, then func(*store.Tx, string) error) error {
+	f.mu.Lock()
+	identities := slices.Sorted(maps.Keys(people))
+	id := fmt.Sprintf("thread-%d", len(f.people))
+	if pair {
+		id = strings.Join(identities, "+")
+	}
+	f.people[id] = identities
+	f.mu.Unlock()
+	return f.log.Update(ctx, func(tx *store.Tx) error { return then(tx, id) })
+}
+
+func (f *fakeThreads) CallOf(_ *store.Tx, conversation string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.calls[conversation], nil
+}
+
+func (f *fakeThreads) TieCall(_ *store.Tx, conversation, call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls[conversation] = call
+	return nil
+}
+
+func (f *fakeThreads) UntieCall(_ *store.Tx, conversation, call string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.calls[conversation] == call {
+		delete(f.calls, conversation)
+	}
+	return nil
+}
+
 // bench is a service over a store of its own.
 type bench struct {
 	*Service
-	t     *testing.T
-	rooms *fakeRooms
-	clock *clock.Fake
-	path  string
-	stop  func() // ends the service and closes its store
+	t       *testing.T
+	rooms   *fakeRooms
+	threads *fakeThreads
+	clock   *clock.Fake
+	path    string
+	stop    func() // ends the service and closes its store
 }
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{
-		t: t, rooms: &fakeRooms{inside: make(map[string]*livekit.ParticipantInfo)},
+		t: t, threads: &fakeThreads{people: make(map[string][]string), calls: make(map[string]string)}, rooms: &fakeRooms{inside: make(map[string]*livekit.ParticipantInfo)},
 		clock: clock.NewFake(time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)), path: filepath.Join(t.TempDir(), "store.db"),
 	}
 	b.start()
@@ -119,9 +169,10 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.threads.log = event.NewLog(db, b.clock, slog.New(slog.DiscardHandler))
 	b.Service = New(Config{
-		Store: db, Rooms: b.rooms, Clock: b.clock, Logger: slog.New(slog.DiscardHandler), TokenTTL: 24 * time.Hour,
-		Mint: func(key string, g *lkauth.ClaimGrants, _ time.Duration) (string, error) {
+		Log: b.threads.log, Rooms: b.rooms, Threads: b.threads, Clock: b.clock, Logger: slog.New(slog.DiscardHandler), TokenTTL: 24 * time.Hour,
+		Mint: func(key string, g *lkauth.ClaimGrants, _ auth.Rights, _ time.Duration) (string, error) {
 			return key + ":" + g.Identity, nil
 		},
 	})

@@ -29,7 +29,7 @@ func (s *Service) Invite(ctx context.Context, call string, n NewInvite) (i Invit
 		return i, "", errs.New(errs.Invalid, "the invitation's name, life or number of uses is out of range")
 	}
 	code, hash := newSecret()
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		c, err := s.open(tx, call)
 		if err != nil {
 			return err
@@ -67,7 +67,7 @@ func (s *Service) Invite(ctx context.Context, call string, n NewInvite) (i Invit
 
 // Invites returns the links of a call.
 func (s *Service) Invites(ctx context.Context, call string) (list []Invite, err error) {
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
 		if _, err := getCall(tx, call); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (s *Service) Invites(ctx context.Context, call string) (list []Invite, err 
 
 // Revoke makes a link worthless. Who came in by it stays.
 func (s *Service) Revoke(ctx context.Context, call, invite string) error {
-	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	return s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		key := of{First: call, Second: invite}
 		i, err := invites.Get(tx, key)
 		if err != nil {
@@ -110,7 +110,7 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 		return e, errs.New(errs.Invalid, "the name is too long")
 	}
 	came := false
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		came = false
 		_, i, err := byCode.Get(tx, string(hashOf(code)))
 		if err != nil {

@@ -89,12 +89,12 @@ func (s *Service) write(ctx context.Context, l leg) {
 		return
 	}
 	isCall := true
-	err := s.cfg.Store.View(ctx, func(tx *store.Tx) (err error) {
+	err := s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) {
 		isCall, err = calls.Has(tx, l.call)
 		return err
 	})
 	if err == nil && isCall {
-		err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error { return record(tx, l) })
+		err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error { return record(tx, l) })
 	}
 	if err != nil {
 		s.legsLost.Add(1)

@@ -28,7 +28,7 @@ func (s *Service) Change(ctx context.Context, id string, change Change) (c Call,
 	if err := checkLinks(change.Links); err != nil {
 		return c, err
 	}
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		if c, err = s.open(tx, id); err != nil {
 			return err
 		}
@@ -54,11 +54,14 @@ func (s *Service) Change(ctx context.Context, id string, change Change) (c Call,
 
 // End ends a call for everybody. Ending it again changes nothing.
 func (s *Service) End(ctx context.Context, id, by, reason string) (c Call, err error) {
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		if c, err = getCall(tx, id); err != nil || !c.EndedAt.IsZero() {
 			return err
 		}
 		c.EndedAt, c.EndedBy, c.EndReason = s.cfg.Clock.Now().UTC(), by, reason
+		if err := s.untie(tx, &c); err != nil {
+			return err
+		}
 		return calls.Put(tx, id, c)
 	})
 	if err != nil {
@@ -73,7 +76,7 @@ func (s *Service) End(ctx context.Context, id, by, reason string) (c Call, err e
 
 // Remove sends somebody out, who can come back unless banned too.
 func (s *Service) Remove(ctx context.Context, call, identity, by string, ban bool) error {
-	err := s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err := s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		if _, err := s.open(tx, call); err != nil {
 			return err
 		}
@@ -103,7 +106,7 @@ func (s *Service) Remove(ctx context.Context, call, identity, by string, ban boo
 
 // Unban lets somebody back in.
 func (s *Service) Unban(ctx context.Context, call, identity string) error {
-	return s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	return s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		if _, err := getCall(tx, call); err != nil {
 			return err
 		}
@@ -136,7 +139,7 @@ func (s *Service) inside(call, identity string) (*livekit.ParticipantInfo, error
 
 // LetIn lets somebody in who waits.
 func (s *Service) LetIn(ctx context.Context, call, identity string) (p Participant, err error) {
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		if _, err := s.open(tx, call); err != nil {
 			return err
 		}
@@ -153,7 +156,7 @@ func (s *Service) LetIn(ctx context.Context, call, identity string) (p Participa
 
 // LetSpeak gives a viewer of a broadcast a voice, or takes it back. Either lowers the hand.
 func (s *Service) LetSpeak(ctx context.Context, call, identity string, may bool) (p Participant, err error) {
-	err = s.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		c, err := s.open(tx, call)
 		if err != nil {
 			return err
@@ -205,7 +208,7 @@ const handTime = "2006-01-02T15:04:05.000Z07:00"
 
 // Hand raises or lowers the hand of somebody who is in the call.
 func (s *Service) Hand(ctx context.Context, call, identity string, up bool) error {
-	if err := s.cfg.Store.View(ctx, func(tx *store.Tx) error { _, err := s.open(tx, call); return err }); err != nil {
+	if err := s.cfg.Log.View(ctx, func(tx *store.Tx) error { _, err := s.open(tx, call); return err }); err != nil {
 		return err
 	}
 	value := ""

@@ -10,8 +10,10 @@ import (
 	lkauth "github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 
+	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/errs"
+	"careline/internal/event"
 	"careline/internal/store"
 	"careline/sfu"
 )
@@ -28,9 +30,10 @@ type Rooms interface {
 
 // Config is what a Service is made of.
 type Config struct {
-	Store    *store.DB
+	Log      *event.Log // of the store that calls are in
 	Rooms    Rooms
-	Mint     func(apiKey string, grants *lkauth.ClaimGrants, ttl time.Duration) (string, error)
+	Threads  Threads
+	Mint     func(apiKey string, grants *lkauth.ClaimGrants, rights auth.Rights, ttl time.Duration) (string, error)
 	TokenTTL time.Duration // the longest life of a token
 	Clock    clock.Clock
 	Logger   *slog.Logger
@@ -54,7 +57,7 @@ var _ sfu.Admission = (*Service)(nil)
 
 // Get returns a call.
 func (s *Service) Get(ctx context.Context, id string) (c Call, err error) {
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		c, err = getCall(tx, id)
 		return err
 	})
@@ -73,7 +76,7 @@ func (s *Service) List(ctx context.Context, after Place, limit int, keep func(*C
 	if after.ID != "" {
 		r.To = &made{First: after.At, Second: after.ID}
 	}
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
 		for _, c := range callsByTime.Scan(tx, r) {
 			if keep(&c) {
@@ -93,7 +96,7 @@ func (s *Service) Participants(ctx context.Context, call, after string, limit in
 	if after != "" {
 		r.After = &of{First: call, Second: after}
 	}
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
 		for _, p := range participants.Scan(tx, r) {
 			if keep(&p) {
@@ -109,7 +112,7 @@ func (s *Service) Participants(ctx context.Context, call, after string, limit in
 
 // Participant returns one place in a call.
 func (s *Service) Participant(ctx context.Context, call, identity string) (p Participant, err error) {
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		if _, err := getCall(tx, call); err != nil {
 			return err
 		}
@@ -121,7 +124,7 @@ func (s *Service) Participant(ctx context.Context, call, identity string) (p Par
 
 // Bans returns who is kept out of a call.
 func (s *Service) Bans(ctx context.Context, call string) (list []Ban, err error) {
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
 		for _, b := range bans.Scan(tx, store.Range[of]{In: ofCall.Of(call)}) {
 			list = append(list, b)
@@ -163,7 +166,7 @@ const maxStaff = 100
 
 // Banned tells whether an identity is kept out of a call.
 func (s *Service) Banned(ctx context.Context, call, identity string) (banned bool, err error) {
-	err = s.cfg.Store.View(ctx, func(tx *store.Tx) error {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		banned, err = bans.Has(tx, of{First: call, Second: identity})
 		return err
 	})

@@ -17,6 +17,7 @@ var (
 	ErrBanned        = errs.New(errs.Denied, "you may not join this call")
 	ErrLocked        = errs.New(errs.Denied, "this call is locked")
 	ErrWaiting       = errs.New(errs.Denied, "the host has to let you in first")
+	ErrLive          = errs.New(errs.Conflict, "the conversation has a call already, and somebody is in it")
 	ErrBetweenTwo    = errs.New(errs.Denied, "this call is between two other people")
 )
 

@@ -28,6 +28,7 @@ const (
 	HoldAdmin      Permission = "hold:admin"
 	Erase          Permission = "erase"
 	Transactions   Permission = "transaction:admin"
+	CallCreate     Permission = "call:create" // in a conversation
 
 	// Broadcast, by either name, lets its holder begin chats about transactions.
 	Broadcast        Permission = "broadcast:create"

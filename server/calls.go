@@ -11,6 +11,7 @@ import (
 
 	"careline/api"
 	"careline/call"
+	"careline/internal/auth"
 )
 
 // calls is the part of the server that knows kinds of calls, and what writes down who was in them.
@@ -25,8 +26,9 @@ type calls struct {
 // newCalls makes calls and the API over them. The engine asks and tells them from now on.
 func (s *Server) newCalls(opts Options) (*calls, error) {
 	c := &calls{Service: call.New(call.Config{
-		Store:    s.storage.db,
+		Log:      s.chats.log,
 		Rooms:    s.rooms,
+		Threads:  s.chats.Service,
 		Mint:     s.mint,
 		TokenTTL: s.cfg.Tokens.MaxLifetime,
 		Clock:    opts.Clock,
@@ -76,11 +78,11 @@ func (c *calls) close() error {
 }
 
 // mint makes a token by an API key, by the first one where that key cannot sign or is gone.
-func (s *Server) mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Duration) (string, error) {
+func (s *Server) mint(apiKey string, grants *lkauth.ClaimGrants, rights auth.Rights, ttl time.Duration) (string, error) {
 	by := s.signer.Load()
-	token, err := by.minter.Mint(apiKey, grants, ttl)
+	token, err := by.minter.MintWith(apiKey, grants, rights, ttl)
 	if err != nil && apiKey != by.first {
-		token, err = by.minter.Mint(by.first, grants, ttl)
+		token, err = by.minter.MintWith(by.first, grants, rights, ttl)
 	}
 	return token, err
 }

@@ -1,0 +1,105 @@
+package call
+
+import (
+	"context"
+
+	"careline/internal/auth"
+	"careline/internal/errs"
+	"careline/internal/store"
+)
+
+// Threads is what calls do to conversations; *chat.Service has it, which knows no calls.
+type Threads interface {
+	// WithThread makes a conversation of people, names by identity, or finds the one that a pair has, and calls then in the same transaction.
+	WithThread(ctx context.Context, by, subject string, links, people map[string]string, pair bool, then func(tx *store.Tx, conversation string) error) error
+	// CallOf returns the call that a conversation has. It refuses a conversation that is not there, or that is closed.
+	CallOf(tx *store.Tx, conversation string) (call string, err error)
+	// TieCall notes which call a conversation has, UntieCall that it has it no more.
+	TieCall(tx *store.Tx, conversation, call string) error
+	UntieCall(tx *store.Tx, conversation, call string) error
+}
+
+// Conversation returns the conversation that is the chat of a room. ok is false when it has none, or is the room of no call.
+func (s *Service) Conversation(ctx context.Context, room string) (conversation string, ok bool, err error) {
+	c, err := s.Get(ctx, room)
+	if errs.Is(err, errs.NotFound) {
+		return "", false, nil
+	}
+	return c.Conversation, err == nil && c.Conversation != "", err
+}
+
+// begin calls write in a transaction with the conversation that the new call is to have.
+func (s *Service) begin(ctx context.Context, n *NewCall, people []Person, by string, write func(tx *store.Tx, conversation string) error) error {
+	if n.Conversation != "" || n.NoChat {
+		return s.cfg.Log.Update(ctx, func(tx *store.Tx) error { return write(tx, n.Conversation) })
+	}
+	known := make(map[string]string)
+	for _, p := range people {
+		if p.Role != Viewer { // an audience comes into the thread when it opens it
+			known[p.Identity] = p.Name
+		}
+	}
+	return s.cfg.Threads.WithThread(ctx, by, n.Title, n.Links, known, n.Kind == Direct && len(people) == 2, write)
+}
+
+// tie gives a conversation its call. There is one at a time: an earlier one in which nobody is ends.
+func (s *Service) tie(tx *store.Tx, c *Call) (replaced string, err error) {
+	former, err := s.cfg.Threads.CallOf(tx, c.Conversation)
+	if err != nil {
+		return "", err
+	}
+	if former != "" {
+		old, err := getCall(tx, former)
+		switch {
+		case errs.Is(err, errs.NotFound):
+		case err != nil:
+			return "", err
+		case !old.Over(s.cfg.Clock.Now()):
+			if busy(tx, former) {
+				return "", ErrLive
+			}
+			replaced = former
+			old.EndedAt, old.EndReason = s.cfg.Clock.Now().UTC(), "replaced"
+			if err := calls.Put(tx, former, old); err != nil {
+				return "", err
+			}
+		}
+	}
+	return replaced, s.cfg.Threads.TieCall(tx, c.Conversation, c.ID)
+}
+
+// untie takes a call that is over from its conversation.
+func (s *Service) untie(tx *store.Tx, c *Call) error {
+	if c.Conversation == "" {
+		return nil
+	}
+	return s.cfg.Threads.UntieCall(tx, c.Conversation, c.ID)
+}
+
+// busy tells whether somebody is in a call.
+func busy(tx *store.Tx, call string) bool {
+	for _, p := range participants.Scan(tx, store.Range[of]{In: ofCall.Of(call)}) {
+		if p.Standing == Present {
+			return true
+		}
+	}
+	return false
+}
+
+// What the token of somebody in a call lets its holder do in the call's conversation.
+var chatRights = []string{"chat:read", "chat:write", "chat:edit:own", "chat:delete:own", "chat:search"}
+
+// Guest tells whether somebody came by a link, or was named by nobody.
+func (p *Participant) Guest() bool { return p.Invite != "" || !p.Named }
+
+// rights are the claims about chats in the token of a participant.
+func (c *Call) rights(p *Participant) auth.Rights {
+	if c.Conversation == "" {
+		return auth.Rights{}
+	}
+	r := auth.Rights{Permissions: chatRights, Scope: &auth.Scope{Conversation: c.Conversation}}
+	if p.Guest() {
+		r.Type = "guest"
+	}
+	return r
+}
