@@ -162,6 +162,8 @@ type Message struct {
 	ID             string             `json:"id" example:"01KAJ3W0Z5BK8Y3M6P9S2V5X7Q"`
 	Kind           chat.Kind          `json:"kind" enum:"text,image,file,location,system" example:"text"`
 	Sender         string             `json:"sender,omitempty" doc:"The author's user_id; absent for the server" example:"operator-7"`
+	OnBehalfOf     string             `json:"on_behalf_of,omitempty" doc:"Whom an agent wrote down in a call: the user_id; sender is the agent"`
+	Generated      bool               `json:"generated,omitempty" doc:"An agent wrote it in a call"`
 	Text           string             `json:"text,omitempty" doc:"As it was sent. It is no HTML" example:"We are on our way."`
 	Lang           string             `json:"lang,omitempty" example:"en"`
 	Location       *Location          `json:"location,omitempty"`
@@ -181,8 +183,8 @@ type Message struct {
 
 func viewMessage(m *chat.MessageView) Message {
 	v := Message{
-		ConversationID: m.Conversation, Seq: m.Seq, ID: m.ID, Kind: m.Kind, Sender: m.Sender, Text: m.Text, Lang: m.Lang, Location: viewLocation(m.Location),
-		LiveUntil: orNil(m.LiveUntil), ReplyTo: m.ReplyTo, CreatedAt: m.At, SentAt: orNil(m.SentAt), EditedAt: orNil(m.EditedAt), Revision: m.EditNo,
+		ConversationID: m.Conversation, Seq: m.Seq, ID: m.ID, Kind: m.Kind, Sender: m.Sender, OnBehalfOf: m.OnBehalfOf, Generated: m.Generated,
+		Text: m.Text, Lang: m.Lang, Location: viewLocation(m.Location), LiveUntil: orNil(m.LiveUntil), ReplyTo: m.ReplyTo, CreatedAt: m.At, SentAt: orNil(m.SentAt), EditedAt: orNil(m.EditedAt), Revision: m.EditNo,
 		DeletedAt: orNil(m.DeletedAt), Erased: m.Erased,
 		Delivery: ParticipantMessage{SenderID: m.Author, Status: "stored", Recipients: m.Others, Delivered: m.Delivered, Read: m.Read},
 	}

@@ -123,7 +123,7 @@ func (s *Service) append(tx *store.Tx, c *Conversation, p *Participant, d *Draft
 	}
 	m := Message{
 		ID: e.id, Sender: p.Principal, Kind: d.Kind, At: now, SentAt: d.SentAt.UTC(), ClientKey: d.ClientKey, From: e.from, ReplyTo: d.ReplyTo,
-		Mentions: uniquely(d.Mentions), Files: d.Attachments, LiveUntil: d.LiveUntil.UTC(), Box: e.box, Sum: sum,
+		OnBehalfOf: d.OnBehalfOf, Generated: d.Generated, Mentions: uniquely(d.Mentions), Files: d.Attachments, LiveUntil: d.LiveUntil.UTC(), Box: e.box, Sum: sum,
 	}
 	if d.SentAt.IsZero() {
 		m.SentAt = time.Time{}

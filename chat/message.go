@@ -69,6 +69,8 @@ type Message struct {
 	SentAt       time.Time `json:"sent_at,omitzero"` // as the author's client says
 	ClientKey    string    `json:"client_key,omitempty"`
 	From         string    `json:"from,omitempty"`
+	OnBehalfOf   string    `json:"on_behalf_of,omitempty"` // whom an agent wrote down; Sender is the agent
+	Generated    bool      `json:"generated,omitempty"`    // by an agent
 	ReplyTo      uint64    `json:"reply_to,omitempty"`
 	Mentions     []string  `json:"mentions,omitempty"`
 	Files        []string  `json:"files,omitempty"` // ids of the attachments
@@ -106,6 +108,10 @@ type Draft struct {
 	ReplyTo     uint64
 	Mentions    []string
 	SentAt      time.Time
+
+	// Of what an agent wrote in a call.
+	OnBehalfOf string
+	Generated  bool
 }
 
 // check holds a draft to the limits.
@@ -124,6 +130,9 @@ func (d *Draft) check(now time.Time) error {
 		return errs.Errorf(errs.Invalid, "more than %d mentions", maxMentions)
 	case d.Location != nil && d.Kind != Place:
 		return errs.New(errs.Invalid, "only a message of kind location has a location")
+	}
+	if !names.Safe(d.OnBehalfOf) {
+		return errs.New(errs.Invalid, "on_behalf_of names nobody")
 	}
 	for _, m := range d.Mentions {
 		if m == "" || !names.Safe(m) {
@@ -198,5 +207,6 @@ func (d *Draft) digest(c *Content) ([]byte, error) {
 		ReplyTo  uint64    `json:"reply_to"`
 		Mentions []string  `json:"mentions"`
 		Live     time.Time `json:"live"`
-	}{d.Kind, c, d.ReplyTo, d.Mentions, d.LiveUntil})
+		For      string    `json:"for,omitempty"`
+	}{d.Kind, c, d.ReplyTo, d.Mentions, d.LiveUntil, d.OnBehalfOf})
 }
