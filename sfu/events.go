@@ -41,6 +41,9 @@ type Observer interface {
 // Watch adds an observer. It is called before the first room is made.
 func (m *Manager) Watch(o Observer) { m.cfg.Observers = append(m.cfg.Observers, o) }
 
+// SetData makes h see the data packets. It is called before the first join.
+func (m *Manager) SetData(h DataHandler) { m.cfg.Data = h }
+
 // tell reports an event of the room to the observers. from is who it is about, nil for the room itself.
 func (r *Room) tell(kind EventKind, from *Participant, p *livekit.ParticipantInfo, t *livekit.TrackInfo) {
 	if len(r.manager.cfg.Observers) == 0 {

@@ -119,6 +119,9 @@ func (p *Participant) Active() bool { return p.active.Load() }
 // RoomName is the room it is in.
 func (p *Participant) RoomName() string { return p.room.name }
 
+// RoomSID is that room's id: another room may have the same name later.
+func (p *Participant) RoomSID() string { return p.room.sid }
+
 // newInfo is the first version of what others see.
 func (p *Participant) newInfo(now time.Time) *livekit.ParticipantInfo {
 	p.info = &livekit.ParticipantInfo{

@@ -20,13 +20,13 @@ const (
 	noOwnMetadataMessage = "does not have permission to update own metadata"
 )
 
-// HandAttribute is a participant's sign that it wants to speak: not empty while its hand is up. It is the one attribute with the server's
-// prefix that a participant may set itself.
+// HandAttribute is a participant's sign that it wants to speak: not empty while its hand is up. This and ClientAttribute are the attributes with
+// the server's prefix that a participant may set itself.
 const HandAttribute = "careline.hand"
 
 // ReservedAttribute tells whether only the server may set an attribute.
 func ReservedAttribute(key string) bool {
-	return strings.HasPrefix(key, "careline.") && key != HandAttribute
+	return strings.HasPrefix(key, "careline.") && key != HandAttribute && key != ClientAttribute
 }
 
 // profile is what a participant tells of itself in words. An empty text means unchanged, an attribute with an empty value ends.
