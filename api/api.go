@@ -32,6 +32,7 @@ type Config struct {
 	Chats      *chat.Service
 	Hooks      *webhook.Hooks
 	Files      *attachment.Service
+	Index      chat.Index                  // that finds messages
 	Store      *store.DB                   // of the answers to requests with an idempotency key
 	ICEServers func() []*livekit.ICEServer // by which clients reach the server before they have joined; nil: none
 	PublicURL  string                      // by which people reach this server, https://host or with a path behind; empty: as the caller did
@@ -48,6 +49,7 @@ type API struct {
 	chats      *chat.Service
 	hooks      *webhook.Hooks
 	files      *attachment.Service
+	index      chat.Index
 	ice        func() []*livekit.ICEServer
 	publicURL  string
 	clock      clock.Clock
@@ -65,7 +67,7 @@ type API struct {
 // New returns an API; it starts nothing.
 func New(cfg Config) (*API, error) {
 	a := &API{
-		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, files: cfg.Files, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
+		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, files: cfg.Files, index: cfg.Index, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
 		replays: newReplays(cfg.Store, cfg.Clock), mux: http.NewServeMux(),
 	}
 	config := humaConfig(cfg.Version)
@@ -77,6 +79,7 @@ func New(cfg Config) (*API, error) {
 	a.registerInvites()
 	a.registerConversations()
 	a.registerMessages()
+	a.registerSearch()
 	a.registerTransactions()
 	a.registerChatManagement()
 	a.registerGovernance()

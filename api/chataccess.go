@@ -44,6 +44,7 @@ var (
 	ChatClose     = inChat(inIt, chat.Close)
 	ChatJoin      = inChat("", chat.Join)
 	ChatExport    = inChat(inIt, chat.Export)
+	ChatSearch    = Permission{Name: "chat:search", About: "`chat:search`, for a review `audit:search`, in the token's claim permissions. Who asks finds what is in the conversations that it is in.", chat: []chat.Permission{chat.Search, chat.AuditSearch}}
 	ChatRevisions = Permission{Name: "audit:read (in it)", About: "`audit:read` in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.AuditRead}}
 	ChatPlace     = Permission{Name: "chat:read (own place)", About: "`chat:read` for one's own place, `chat:create` for role and muting, in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.Read, chat.Create}}
 
@@ -57,7 +58,7 @@ var (
 
 // chatPermissions is what the description lists of them.
 var chatPermissions = []Permission{
-	ChatCreate, ChatManage, ChatList, ChatRead, ChatWrite, ChatEdit, ChatDelete, ChatDeleteAll, ChatClose, ChatJoin, ChatExport, ChatRevisions, ChatPlace,
+	ChatCreate, ChatManage, ChatList, ChatRead, ChatWrite, ChatEdit, ChatDelete, ChatDeleteAll, ChatClose, ChatJoin, ChatExport, ChatSearch, ChatRevisions, ChatPlace,
 	AuditRead, RetentionAdmin, HoldAdmin, ChatErase, SubjectExport, Transactions,
 }
 

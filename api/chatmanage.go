@@ -332,6 +332,10 @@ func (a *API) deleteMessage(ctx context.Context, in *struct {
 	return nil, a.chats.DeleteMessage(ctx, chatCallerOf(ctx), in.ConversationID, in.Seq, rev, in.Reason)
 }
 
+func viewRevision(r *chat.RevisionView) MessageRevision {
+	return MessageRevision{r.EditNo, r.Text, r.Lang, r.By, r.At, r.Deleted, r.Erased}
+}
+
 func (a *API) listRevisions(ctx context.Context, in *MessagePath) (*body[RevisionList], error) {
 	list, err := a.chats.Revisions(ctx, chatCallerOf(ctx), in.ConversationID, in.Seq)
 	if err != nil {
@@ -339,7 +343,7 @@ func (a *API) listRevisions(ctx context.Context, in *MessagePath) (*body[Revisio
 	}
 	out := RevisionList{Items: make([]MessageRevision, 0, len(list))}
 	for _, r := range list {
-		out.Items = append(out.Items, MessageRevision{r.EditNo, r.Text, r.Lang, r.By, r.At, r.Deleted, r.Erased})
+		out.Items = append(out.Items, viewRevision(&r))
 	}
 	return &body[RevisionList]{out}, nil
 }

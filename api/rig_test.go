@@ -29,6 +29,7 @@ import (
 	"careline/internal/inspect"
 	"careline/internal/scan"
 	"careline/internal/seal"
+	"careline/internal/search"
 	"careline/internal/store"
 	"careline/internal/webhook"
 	"careline/sfu"
@@ -47,6 +48,7 @@ type rig struct {
 	keys    *store.DB
 	blobs   *blob.Store
 	files   *attachment.Service
+	index   *search.Index
 	rooms   *sfu.Manager
 	store   *store.DB
 	clock   *clock.Fake
@@ -105,8 +107,11 @@ func newRig(t *testing.T) *rig {
 	r.calls = call.New(call.Config{Log: log, Rooms: r.rooms, Threads: r.chats, Mint: r.minter.MintWith, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
 	r.rooms.SetAdmission(r.calls)
 	r.hooks = webhook.NewHooks(webhook.NewOutbox(webhook.Config{Store: r.store, Logger: quiet, Clock: r.clock}), webhook.HooksConfig{Vault: vault})
+	if r.index, err = search.Open(search.Options{Dir: t.TempDir(), Logger: quiet}); err != nil {
+		t.Fatal(err)
+	}
 	r.API, err = New(Config{
-		Files: r.files,
+		Files: r.files, Index: r.index,
 		Auth:  auth.NewAuthenticator(auth.AuthenticatorConfig{Verifier: auth.NewVerifier(keys, r.clock).LimitLifetime(24 * time.Hour), Clock: r.clock}),
 		Calls: r.calls, Chats: r.chats, Hooks: r.hooks, Store: r.store, Clock: r.clock, Logger: quiet, Version: "test",
 		ICEServers: func() []*livekit.ICEServer {
@@ -122,12 +127,17 @@ func newRig(t *testing.T) *rig {
 	running.Go(func() { _ = r.rooms.Run(ctx) })
 	running.Go(func() { _ = r.keys.Run(ctx) })
 	running.Go(func() { _ = r.files.Run(ctx) })
+	follower := &search.Follower{Index: r.index, Log: log, Clock: clock.Real{}, Read: r.chats.Documents, All: r.chats.AllDocuments, Logger: quiet}
+	running.Go(func() { _ = follower.Run(ctx) })
 	server := httptest.NewServer(r.API)
 	r.url, r.client = server.URL, server.Client()
 	t.Cleanup(func() {
 		server.Close()
 		cancel()
 		running.Wait()
+		if err := r.index.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := r.blobs.Close(); err != nil {
 			t.Error(err)
 		}

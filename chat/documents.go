@@ -2,8 +2,9 @@ package chat
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"careline/internal/errs"
 	"careline/internal/event"
@@ -14,9 +15,6 @@ import (
 // access is the token of a conversation's documents: who is in a conversation may find what is in it.
 func access(conversation string) string { return "c:" + conversation }
 
-// maxSearched bounds the conversations that one query looks into: those that were active last.
-const maxSearched = 5000
-
 // Documents tells the search index what an event changes, as the store says now.
 func (s *Service) Documents(ctx context.Context, e event.Event, change func(search.Change) error) error {
 	switch e.Type {
@@ -25,14 +23,17 @@ func (s *Service) Documents(ctx context.Context, e event.Event, change func(sear
 		if err != nil {
 			return err
 		}
-		d, err := s.document(ctx, e.Stream, data.Seq)
-		if err != nil {
-			return err
+		found := false
+		err = s.documents(ctx, e.Stream, data.Seq, func(d search.Document) error {
+			found = found || !d.Deleted
+			return change(search.Change{Put: &d})
+		})
+		if err == nil && !found {
+			err = change(search.Change{Delete: data.ID})
 		}
-		if d == nil {
-			return change(search.Change{Delete: data.ID})
-		}
-		return change(search.Change{Put: d})
+		return err
+	case ConversationLinked: // each document names the incident
+		return s.documentsOf(ctx, e.Stream, func(d search.Document) error { return change(search.Change{Put: &d}) })
 	case MessageErased:
 		data, err := event.Decode[ErasedEvent](&e)
 		if err != nil {
@@ -45,27 +46,76 @@ func (s *Service) Documents(ctx context.Context, e event.Event, change func(sear
 	return nil
 }
 
-// document returns a message as it is found; nil when it is not to be found.
-func (s *Service) document(ctx context.Context, conversation string, seq uint64) (*search.Document, error) {
-	var m MessageView
+// documents puts a message as it is found: what it says now, unless it is deleted, and what it said before, which only reviews find. Of what
+// was erased, and of system messages, there is nothing.
+func (s *Service) documents(ctx context.Context, conversation string, seq uint64, put func(search.Document) error) error {
+	var m Message
 	var c Conversation
+	var before []Revision
 	err := s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) {
-		if c, err = live(tx, conversation); err == nil {
-			m.Message, err = messages.Get(tx, at{First: conversation, Second: seq})
+		before = nil
+		if c, err = live(tx, conversation); err != nil {
+			return err
 		}
-		return err
+		if m, err = messages.Get(tx, at{First: conversation, Second: seq}); err != nil || m.EditNo == 0 && m.DeletedAt.IsZero() {
+			return err
+		}
+		for _, r := range revisions.Scan(tx, store.Range[at]{In: numbered.Of(m.ID)}) {
+			before = append(before, r)
+		}
+		return nil
 	})
 	if errs.Is(err, errs.NotFound) {
-		return nil, nil
+		return nil
 	}
-	if err == nil {
-		err = s.keyring().reveal(ctx, &m)
+	if err != nil || m.Kind == SystemKd {
+		return err
 	}
-	if err != nil || m.Kind == SystemKd || m.Erased || !m.DeletedAt.IsZero() {
-		return nil, err
+	keys := s.keyring()
+	if m.DeletedAt.IsZero() {
+		v := MessageView{Message: m}
+		if err := keys.reveal(ctx, &v); err != nil || v.Erased {
+			return err
+		}
+		if err := put(documentOf(&c, &v, m.ID)); err != nil {
+			return err
+		}
 	}
-	d := &search.Document{
-		ID: m.ID, Kind: string(m.Kind), Stream: conversation, Access: []string{access(conversation)}, From: m.Sender, At: m.At, Seq: m.Seq, Lang: m.Lang, Text: m.Text,
+	for i := range before {
+		v := before[i].as(&m)
+		if err := keys.reveal(ctx, &v); err != nil || v.Erased {
+			return err
+		}
+		d := documentOf(&c, &v, revisionID(m.ID, before[i].EditNo))
+		d.Deleted = true
+		if err := put(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// as is the message that a revision was.
+func (r *Revision) as(m *Message) MessageView {
+	v := MessageView{Message: *m}
+	v.EditNo, v.Fixes, v.Box, v.DeletedAt = r.EditNo, r.Fixes, r.Box, time.Time{}
+	return v
+}
+
+// revisionID names the document of a revision; readRevisionID is the way back.
+func revisionID(message string, editNo uint64) string {
+	return message + "/" + strconv.FormatUint(editNo, 10)
+}
+
+func readRevisionID(id string) (message string, editNo uint64, ok bool) {
+	message, number, ok := strings.Cut(id, "/")
+	editNo, err := strconv.ParseUint(number, 10, 64)
+	return message, editNo, ok && err == nil
+}
+
+func documentOf(c *Conversation, m *MessageView, id string) search.Document {
+	d := search.Document{
+		ID: id, Kind: string(m.Kind), Stream: m.Conversation, Access: []string{access(m.Conversation)}, From: m.Sender, At: m.At, Seq: m.Seq, Lang: m.Lang, Text: m.Text,
 	}
 	names := make([]string, 0, len(m.Content.Attachments))
 	for _, a := range m.Content.Attachments {
@@ -78,7 +128,7 @@ func (s *Service) document(ctx context.Context, conversation string, seq uint64)
 			break
 		}
 	}
-	return d, nil
+	return d
 }
 
 // AllDocuments puts everything that is to be found, for an index that is built anew.
@@ -92,78 +142,23 @@ func (s *Service) AllDocuments(ctx context.Context, put func(search.Document) er
 			if after = c.ID; c.Status == Deleted {
 				continue
 			}
-			var h Head
-			if err := s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) { h, err = head(tx, c.ID); return err }); err != nil {
+			if err := s.documentsOf(ctx, c.ID, put); err != nil {
 				return err
 			}
-			for seq := uint64(1); seq <= h.LastSeq; seq++ {
-				d, err := s.document(ctx, c.ID, seq)
-				if err == nil && d != nil {
-					err = put(*d)
-				}
-				if err != nil {
-					return err
-				}
-			}
 		}
 	}
 }
 
-// Index is what finds messages; *search.Index does.
-type Index interface {
-	Query(ctx context.Context, q search.Query) (search.Page, error)
-}
-
-// Found is a page of messages that were found, the newest first.
-type Found struct {
-	Items   []MessageView
-	Cursor  string // of the next page; empty after the last
-	Partial bool   // the index is being built: there may be more
-}
-
-// Search finds messages in conversations that the caller is in. The index narrows down, the store decides: each hit is read with the caller's
-// rights.
-func (s *Service) Search(ctx context.Context, caller *Caller, index Index, q search.Query) (Found, error) {
-	if err := caller.needs(Search); err != nil {
-		return Found{}, err
+// documentsOf puts what is to be found of a conversation.
+func (s *Service) documentsOf(ctx context.Context, conversation string, put func(search.Document) error) error {
+	var h Head
+	if err := s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) { h, err = head(tx, conversation); return err }); err != nil {
+		return err
 	}
-	q.Access, q.Past = nil, false
-	err := s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		for _, key := range byWhom.Keys(tx, store.Range[seen]{In: seenKey.Of(caller.Principal), Limit: maxSearched}) {
-			if key.Second == caller.Principal && (caller.Only == "" || caller.Only == key.First) {
-				q.Access = append(q.Access, access(key.First))
-			}
+	for seq := uint64(1); seq <= h.LastSeq; seq++ {
+		if err := s.documents(ctx, conversation, seq, put); err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil || len(q.Access) == 0 {
-		return Found{}, err
 	}
-	reader := &Caller{Principal: caller.Principal, Permissions: []Permission{Read}, Only: caller.Only}
-	seenNow := make(map[string]MessageView)
-	q.Visible = func(ctx context.Context, hits []search.Hit) ([]search.Hit, error) {
-		var kept []search.Hit
-		for _, h := range hits {
-			m, err := s.Message(ctx, reader, h.Stream, h.Seq)
-			switch {
-			case errs.Is(err, errs.NotFound):
-				continue
-			case err != nil:
-				return nil, fmt.Errorf("read what was found: %w", err)
-			case m.ID == h.ID && m.DeletedAt.IsZero() && !m.Erased:
-				seenNow[h.ID] = m
-				kept = append(kept, h)
-			}
-		}
-		return kept, nil
-	}
-	page, err := index.Query(ctx, q)
-	if err != nil {
-		return Found{}, err
-	}
-	out := Found{Cursor: page.Cursor, Partial: page.Partial}
-	for _, h := range page.Hits {
-		out.Items = append(out.Items, seenNow[h.ID])
-	}
-	return out, nil
+	return nil
 }

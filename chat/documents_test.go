@@ -52,7 +52,7 @@ func TestA12Search(t *testing.T) {
 	}
 	find := func(who *Caller, words string) string {
 		t.Helper()
-		got, err := r.Search(ctx, who, index, search.Query{Expression: search.Parse(words, time.UTC)})
+		got, err := r.Search(ctx, who, index, search.Query{Expression: search.Parse(words, time.UTC)}, false)
 		r.must(err)
 		var texts []string
 		for _, m := range got.Items {
@@ -67,7 +67,7 @@ func TestA12Search(t *testing.T) {
 	if got := find(who("eve"), marker); got != "" {
 		t.Errorf("a stranger found %q", got)
 	}
-	_, err = r.Search(ctx, with("bob", Read), index, search.Query{Expression: search.Parse(marker, time.UTC)})
+	_, err = r.Search(ctx, with("bob", Read), index, search.Query{Expression: search.Parse(marker, time.UTC)}, false)
 	isKind(t, err, errs.Denied)
 	_, err = r.Edit(ctx, who("bob"), id, second, Edit{Text: "only elsewhere"})
 	r.must(err)

@@ -24,6 +24,7 @@ const (
 	Export         Permission = "chat:export"
 	Close          Permission = "chat:close"
 	AuditRead      Permission = "audit:read"
+	AuditSearch    Permission = "audit:search"
 	RetentionAdmin Permission = "retention:admin"
 	HoldAdmin      Permission = "hold:admin"
 	Erase          Permission = "erase"

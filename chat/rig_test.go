@@ -106,7 +106,7 @@ func (r *rig) start(c clock.Clock) (*Service, func(), error) {
 }
 
 var everything = []Permission{
-	Create, Read, Write, EditOwn, EditAny, DeleteOwn, DeleteAny, DeleteWhole, Search, Join, Export, Close, AuditRead, RetentionAdmin, HoldAdmin, Erase,
+	Create, Read, Write, EditOwn, EditAny, DeleteOwn, DeleteAny, DeleteWhole, Search, Join, Export, Close, AuditRead, AuditSearch, RetentionAdmin, HoldAdmin, Erase,
 	Transactions,
 }
 

@@ -43,6 +43,7 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 		Chats:      s.chats.Service,
 		Hooks:      s.hooks.hooks,
 		Files:      s.chats.files,
+		Index:      s.chats.index,
 		Store:      s.storage.db,
 		ICEServers: s.knownRelays,
 		PublicURL:  s.cfg.HTTP.PublicURL,

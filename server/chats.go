@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"careline/internal/audit"
 	"careline/internal/blob"
 	"careline/internal/event"
+	"careline/internal/search"
 )
 
 // chats is the part of the server that keeps conversations, with their log and their audit.
@@ -22,6 +24,7 @@ type chats struct {
 	anchors *audit.Anchors
 	blobs   *blob.Store
 	files   *attachment.Service
+	index   *search.Index
 	logger  *slog.Logger
 
 	cancel  context.CancelFunc // nil until run
@@ -36,11 +39,15 @@ func (s *Server) newChats(opts Options) (*chats, error) {
 	chain := audit.New(opts.Clock)
 	c := &chats{
 		log:     event.NewLog(s.storage.db, opts.Clock, opts.Logger),
+		logger:  opts.Logger,
 		chain:   chain,
 		anchors: audit.NewAnchors(filepath.Join(s.storage.dir, anchorsFile), chain, s.storage.db, opts.Clock, opts.Logger),
 	}
 	if err := c.openFiles(s, opts); err != nil {
 		return nil, err
+	}
+	if err := c.openSearch(s, opts); err != nil {
+		return nil, errors.Join(err, c.blobs.Close())
 	}
 	const day = 24 * time.Hour
 	c.Service = chat.New(chat.Config{
@@ -52,7 +59,7 @@ func (s *Server) newChats(opts Options) (*chats, error) {
 }
 
 // run begins to write how far people have read, and to anchor the audit.
-func (c *chats) run() {
+func (c *chats) run(s *Server) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	c.running.Go(func() { c.Service.Run(ctx) })
@@ -64,6 +71,7 @@ func (c *chats) run() {
 		}
 	})
 	c.runFiles(ctx)
+	c.runSearch(ctx, s)
 }
 
 // close writes what still waits.
@@ -72,5 +80,5 @@ func (c *chats) close() error {
 		c.cancel()
 		c.running.Wait()
 	}
-	return c.blobs.Close()
+	return errors.Join(c.index.Close(), c.blobs.Close())
 }

@@ -60,6 +60,15 @@ var meanings = map[string]string{
 	"signal_agent_workers":         "Agent workers connected now.",
 	"signal_agent_jobs":            "Jobs that agents have now.",
 
+	"search_documents":     "Messages, and what they said before, that can be found.",
+	"search_behind":        "Events of the log that are not in the search index yet.",
+	"search_rebuilding":    "1 while the search index is built again; what is not in it yet is not found.",
+	"search_unwritten":     "Batches of the search index that are not on disk yet.",
+	"search_failing":       "1 while the search index cannot be written or read.",
+	"search_applied_total": "Changes made in the search index.",
+	"search_rebuilt_total": "Times that the search index was built again.",
+	"search_skipped_total": "Events that could not be read and are missing in the search index.",
+
 	"turn_allocations":               "Relay allocations now.",
 	"turn_connections":               "TCP and TLS connections of relay clients now.",
 	"turn_allocated_total":           "Allocations made.",

@@ -48,6 +48,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "udp", read: func() any { return s.rooms.SocketStats() }},
 			{prefix: "signal", read: func() any { return s.signal.Stats() }, levels: map[string]bool{"Sessions": true, "AgentWorkers": true, "AgentJobs": true}},
 			{prefix: "store", read: func() any { return s.storage.db.Stats() }, levels: map[string]bool{"Waiting": true, "FileBytes": true, "Damaged": true}},
+			{prefix: "search", read: func() any { return s.searchStats() }, levels: map[string]bool{"Documents": true, "Behind": true, "Rebuilding": true, "Unwritten": true, "Failing": true}},
 			{prefix: "turn", read: func() any { return s.TURN() }, levels: map[string]bool{"Allocations": true, "Connections": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.outbox.Stats() }, levels: map[string]bool{"Waiting": true}},
 			{prefix: "webhook_receivers", read: func() any { return s.hooks.hooks.Stats() }},

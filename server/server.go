@@ -192,7 +192,7 @@ func (s *Server) Run(ctx context.Context) error {
 	failed := make(chan error, len(s.sockets.http)+len(s.sockets.admin)+len(s.sockets.plain)+5)
 	s.storage.run(failed)
 	s.calls.run()
-	s.chats.run()
+	s.chats.run(s)
 	s.hooks.run(failed)
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMedia()

@@ -27,8 +27,8 @@ func (x *Index) Erase(ctx context.Context, s Selection) error {
 // would leave as it is.
 const broom = "\x00broom"
 
-func (x *Index) erase(ctx context.Context, e *engine, s Selection) error {
-	b := index.NewBatch()
+// remove adds the deletion of a selection's documents to a batch.
+func (e *engine) remove(ctx context.Context, b *index.Batch, s Selection) error {
 	for _, id := range s.IDs {
 		b.Delete(id)
 	}
@@ -40,6 +40,11 @@ func (x *Index) erase(ctx context.Context, e *engine, s Selection) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// sweep writes a batch and takes what it deleted out of all files.
+func (x *Index) sweep(ctx context.Context, e *engine, b *index.Batch) error {
 	b.Update(document.NewDocument(broom))
 	if err := e.written(ctx, b); err != nil {
 		return err

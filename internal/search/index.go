@@ -217,6 +217,7 @@ func (x *Index) apply(ctx context.Context, changes []Change, cursor *Cursor) err
 		return err
 	}
 	b := index.NewBatch()
+	erased := false
 	for i := range changes {
 		switch c := &changes[i]; {
 		case c.Put != nil:
@@ -225,13 +226,19 @@ func (x *Index) apply(ctx context.Context, changes []Change, cursor *Cursor) err
 			if err := e.apply(ctx, b, nil); err != nil {
 				return err
 			}
-			b = index.NewBatch()
-			if err := x.erase(ctx, e, *c.Erase); err != nil {
+			b, erased = index.NewBatch(), true
+			if err := e.remove(ctx, b, *c.Erase); err != nil {
 				return err
 			}
 		default:
 			b.Delete(c.Delete)
 		}
+	}
+	if erased { // once, however much it was: it takes as long as the index is large
+		if err := x.sweep(ctx, e, b); err != nil {
+			return err
+		}
+		b = index.NewBatch()
 	}
 	if cursor != nil {
 		data, err := json.Marshal(state{format, *cursor})

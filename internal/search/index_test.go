@@ -299,7 +299,7 @@ func TestBadQueries(t *testing.T) {
 		}
 	}
 	q := query("one")
-	q.Access = make([]string, mostAccess+1)
+	q.Access = make([]string, MostAccess+1)
 	if _, err := x.Query(ctx, q); !errs.Is(err, errs.Limit) {
 		t.Errorf("too many tokens: %v", err)
 	}

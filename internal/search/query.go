@@ -43,8 +43,10 @@ const (
 	usualLimit = 50
 	mostHits   = 200
 	mostRounds = 8 // of hits that Visible is asked about for a page, which then may be short
-	mostAccess = 1024
 )
+
+// MostAccess bounds the tokens of a query.
+const MostAccess = 1024
 
 // Errors of queries.
 var (
@@ -85,8 +87,8 @@ func (x *Index) Query(ctx context.Context, q Query) (page Page, err error) {
 	switch {
 	case len(q.Access) == 0 || q.Visible == nil:
 		return page, ErrNoAccess
-	case len(q.Access) > mostAccess:
-		return page, errs.Errorf(errs.Limit, "a search is for %d tokens, %d at most", len(q.Access), mostAccess)
+	case len(q.Access) > MostAccess:
+		return page, errs.Errorf(errs.Limit, "a search is for %d tokens, %d at most", len(q.Access), MostAccess)
 	case q.Empty():
 		return page, ErrNoQuery
 	}
