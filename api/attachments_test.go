@@ -190,6 +190,11 @@ func TestFilesThatAreRefused(t *testing.T) {
 	if f.Scan != scan.Infected || f.Signature != "Stub.Test" {
 		t.Errorf("%+v", f)
 	}
+	var happened EventList
+	r.ask(http.MethodGet, "/v1/conversations/"+id+"/events", r.chatter("bob"), nil).into(t, &happened)
+	if last := happened.Items[len(happened.Items)-1]; last.Type != "attachment.scanned" || string(last.Data) != `{"id":"`+f.ID+`","scan":"infected"}` {
+		t.Errorf("the log ends with %+v", last)
+	}
 	if p := r.ask(http.MethodGet, "/v1/attachments/"+f.ID, r.chatter("ann"), nil).problem(t); p.Code != "infected" {
 		t.Errorf("%+v", p)
 	}

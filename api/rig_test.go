@@ -89,11 +89,12 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	log := event.NewLog(r.store, r.clock, quiet)
 	r.files = attachment.New(attachment.Options{
 		DB: r.store, Blobs: r.blobs, Vault: vault, Scope: chat.FileScope, Scanner: scanner{}, Policy: attachment.KeepSealed, Deny: inspect.DefaultDeny(),
 		Limits: attachment.Limits{File: 1 << 20, Open: 1000, Pending: 1 << 30}, Clock: r.clock, Logger: quiet,
+		Scanned: func(tx *store.Tx, f attachment.File) error { return r.chats.Scanned(tx, f) }, Rang: log.Ring,
 	})
-	log := event.NewLog(r.store, r.clock, quiet)
 	r.chats = chat.New(chat.Config{Files: chat.KeptFiles(r.files), Log: log, Chain: audit.New(r.clock), Vault: vault,
 		Verify: func(ctx context.Context) (uint64, error) { return audit.New(r.clock).Verify(ctx, r.store, nil) },
 		Clock:  r.clock, Logger: quiet})

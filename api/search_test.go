@@ -41,6 +41,7 @@ func (r *rig) find(token string, q SearchQuery, want ...string) SearchPage {
 
 func (r *rig) say(conversation, who, text string) {
 	r.t.Helper()
+	r.clock.Advance(time.Second)
 	if a := r.ask(http.MethodPost, "/v1/conversations/"+conversation+"/messages", r.chatter(who), NewMessage{Text: text, ClientKey: text}); a.status != http.StatusCreated {
 		r.t.Fatalf("%d %s", a.status, a.body)
 	}

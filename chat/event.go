@@ -1,6 +1,9 @@
 package chat
 
-import "careline/internal/event"
+import (
+	"careline/internal/event"
+	"careline/internal/scan"
+)
 
 // The types of events, each with the type of its data.
 const (
@@ -18,6 +21,8 @@ const (
 	MessageUpdated       event.Type = "message.updated"       // MessageEvent
 	MessageDeleted       event.Type = "message.deleted"       // MessageEvent
 	MessageErased        event.Type = "message.erased"        // ErasedEvent: everything of one sender in the conversation
+
+	AttachmentScanned event.Type = "attachment.scanned" // ScannedEvent
 
 	// Of the moment only: Notices, not in the log.
 	ReceiptUpdated event.Type = "receipt.updated"
@@ -45,6 +50,12 @@ type MessageEvent struct {
 	EditNo   uint64   `json:"edit_no,omitempty"`
 	Mentions []string `json:"mentions,omitempty"`
 	Outside  []string `json:"outside,omitempty"` // those of the mentioned who are not in the conversation
+}
+
+// ScannedEvent is the data of AttachmentScanned.
+type ScannedEvent struct {
+	ID   string     `json:"id"` // of the file
+	Scan scan.State `json:"scan"`
 }
 
 // ErasedEvent is the data of MessageErased.

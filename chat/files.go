@@ -28,6 +28,18 @@ func (k keptFiles) Describe(caller *Caller, conversation, file string) (Attachme
 	return Attachment{ID: f.ID, Name: f.Name, Type: f.Type, Size: f.Size, SHA256: f.SHA256, Width: f.Width, Height: f.Height}, nil
 }
 
+// Scanned tells a file's conversation what the scanner said of it, in the transaction that writes that down; Ring of the log has to follow.
+func (s *Service) Scanned(tx *store.Tx, f attachment.File) error {
+	if _, err := live(tx, f.Conversation); err != nil {
+		if errs.Is(err, errs.NotFound) {
+			return nil
+		}
+		return err
+	}
+	_, err := s.cfg.Log.Append(tx, f.Conversation, AttachmentScanned, "", ScannedEvent{ID: f.ID, Scan: f.Scan})
+	return err
+}
+
 // MayAttach refuses who may not write in a conversation; to who is not in it there is none.
 func (s *Service) MayAttach(ctx context.Context, caller *Caller, conversation string) error {
 	if err := caller.in(conversation, Write); err != nil {

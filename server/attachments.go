@@ -10,6 +10,7 @@ import (
 	"careline/internal/blob"
 	"careline/internal/inspect"
 	"careline/internal/scan"
+	"careline/internal/store"
 )
 
 // blobFolder in data_dir holds files.
@@ -33,7 +34,9 @@ func (c *chats) openFiles(s *Server, opts Options) (err error) {
 	}
 	c.files = attachment.New(attachment.Options{
 		DB: s.storage.db, Blobs: c.blobs, Vault: s.storage.vault, Scope: chat.FileScope, Scanner: scanner, Policy: attachment.Policy(cfg.Metadata),
-		Deny: inspect.DefaultDeny(), Limits: attachment.Limits{File: int64(cfg.MaxSize)}, Clock: opts.Clock, Logger: opts.Logger,
+		Deny: inspect.DefaultDeny(), Limits: attachment.Limits{File: int64(cfg.MaxSize)},
+		Scanned: func(tx *store.Tx, f attachment.File) error { return c.Scanned(tx, f) }, Rang: c.log.Ring, // the conversations come after the files
+		Clock: opts.Clock, Logger: opts.Logger,
 	})
 	return nil
 }
