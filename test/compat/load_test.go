@@ -68,11 +68,12 @@ func (l *ledger) count() int {
 }
 
 // TestCheck33NoLoss has two who send pictures, two who send sound and six who receive all; with CARELINE_SOAK (make soak) five, five and
-// twenty for a minute. Every packet has to arrive, be it again.
+// twenty for a minute. Every packet has to arrive, be it again, but for those that a subscriber's own socket had no room for: the SDK does not
+// ask again for sound.
 func TestCheck33NoLoss(t *testing.T) {
-	publishers, subscribers, enough, tolerated := 2, 6, 150, 0.01 // beside other tests, with the race detector
+	publishers, subscribers, enough := 2, 6, 150
 	if os.Getenv("CARELINE_SOAK") != "" {
-		publishers, subscribers, enough, tolerated = 5, 20, 3000, 0.001 // packets of sound: a minute
+		publishers, subscribers, enough = 5, 20, 3000 // packets of sound: a minute
 	}
 	r := start(t, setup{})
 	eachMode(t, func(t *testing.T, m mode) {
@@ -89,6 +90,7 @@ func TestCheck33NoLoss(t *testing.T) {
 			early.flowing(t, sid, 5)
 		}
 		watcher.Disconnect()
+		defer deepening(t)()
 		var mu sync.Mutex
 		var ledgers []*ledger
 		for i := range subscribers {
@@ -131,9 +133,10 @@ func TestCheck33NoLoss(t *testing.T) {
 		for deadline := time.Now().Add(patience / 4); lost() > 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		}
 		n := lost()
-		t.Logf("%d packets of %d tracks arrived, %d did not", total, len(tracks), n)
-		if share := float64(n) / float64(total+n); share > tolerated { // no loss but what a machine that is busy elsewhere explains
-			t.Errorf("%.4f %% were lost", 100*share)
+		full := overflowed(t)
+		t.Logf("%d packets of %d tracks arrived, %d did not; sockets were full for %d", total, len(tracks), n, full)
+		if n > full {
+			t.Errorf("%d packets were lost", n)
 		}
 	})
 }
