@@ -60,6 +60,18 @@ func New(cfg Config) *Service {
 	return s
 }
 
+// Holds tells whether a store has conversations.
+func Holds(ctx context.Context, db *store.DB) (any bool, err error) {
+	err = db.View(ctx, func(tx *store.Tx) error {
+		any = false
+		for range conversations.Scan(tx, store.Range[string]{Limit: 1}) {
+			any = true
+		}
+		return nil
+	})
+	return any, err
+}
+
 // Notice is something of the moment: it is told to who listens, and kept nowhere.
 type Notice struct {
 	Type         event.Type // ReceiptUpdated or Typing

@@ -26,7 +26,8 @@ func (s *Server) newAdmin(version string) *http.Server {
 	}))
 	if s.sockets.adminIsLoopback() {
 		mux.HandleFunc("GET /{$}", adminIndex)
-		mux.HandleFunc("POST /backup", s.backup)
+		mux.HandleFunc("POST /backup", s.serveBackup("data", s.backupData))
+		mux.HandleFunc("POST /backup/keys", s.serveBackup("keys", s.backupKeys))
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -62,7 +63,7 @@ func guarded(next http.Handler) http.Handler {
 
 func adminIndex(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = fmt.Fprint(w, "GET  /metrics\nGET  /debug/pprof/\nPOST /backup\n")
+	_, _ = fmt.Fprint(w, "GET  /metrics\nGET  /debug/pprof/\nPOST /backup\nPOST /backup/keys\n")
 }
 
 // adminIsLoopback reports whether only this machine reaches the listener.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -144,7 +145,15 @@ func TestBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "store.db")
-	if err := store.Restore(path, &saved); err != nil {
+	f, err := os.Create(filepath.Join(t.TempDir(), "saved"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if _, err := saved.WriteTo(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Restore(filepath.Dir(path), f); err != nil {
 		t.Fatal(err)
 	}
 	restored, err := store.Open(store.Options{Path: path})

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"careline/configs"
+	"careline/internal/blob"
 	"careline/internal/store"
 )
 
@@ -34,24 +35,38 @@ func writeSecret(dir string) (secret string, err error) {
 	return secret, errors.Join(err, f.Close())
 }
 
-// backup answers with everything that is in the store. A backup that fails on
-// the way breaks the connection off; what has arrived then says that it is not
-// whole when it is restored.
-func (s *Server) backup(w http.ResponseWriter, r *http.Request) {
-	given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if subtle.ConstantTimeCompare([]byte(given), []byte(s.storage.secret)) != 1 {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-		http.Error(w, "expected the secret in data_dir/"+secretFile+" as bearer token; careline backup sends it", http.StatusUnauthorized)
-		return
+// serveBackup answers with what save writes, to who knows the secret. A backup that fails on the way breaks the connection off; what has
+// arrived then says that it is not whole when it is read.
+func (s *Server) serveBackup(what string, save func(context.Context, io.Writer) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if subtle.ConstantTimeCompare([]byte(given), []byte(s.storage.secret)) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "expected the secret in data_dir/"+secretFile+" as bearer token; careline backup sends it", http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Content-Type", "application/octet-stream")
+		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", "careline-"+what+".backup"))
+		if err := save(r.Context(), &extending{w, http.NewResponseController(w)}); err != nil {
+			s.log.Error("a backup failed", "of", what, "error", err)
+			panic(http.ErrAbortHandler)
+		}
+		s.log.Info("a backup was taken", "of", what)
 	}
-	out := &extending{w, http.NewResponseController(w)}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", `attachment; filename="careline.backup"`)
-	if err := s.storage.db.Backup(r.Context(), out); err != nil {
-		s.log.Error("a backup failed", "error", err)
-		panic(http.ErrAbortHandler)
-	}
-	s.log.Info("a backup was taken")
+}
+
+// backupData writes a backup of the running server's data.
+func (s *Server) backupData(ctx context.Context, w io.Writer) error {
+	defer s.chats.blobs.Pause()()
+	return archive(ctx, s.storage.dir, w, func(w io.Writer) (kept []blob.ID, err error) {
+		err = s.storage.db.Backup(ctx, w, func(tx *store.Tx) error { kept = blob.Kept(tx); return nil })
+		return kept, err
+	})
+}
+
+// backupKeys writes a backup of the running server's keys, each as it is: under the master key.
+func (s *Server) backupKeys(ctx context.Context, w io.Writer) error {
+	return s.storage.keys.Backup(ctx, w)
 }
 
 // extending puts the deadline off with each write: a large answer may take
@@ -68,24 +83,45 @@ func (e *extending) Write(b []byte) (int, error) {
 	return e.Writer.Write(b)
 }
 
-// Backup writes a backup of the store of a configuration's data_dir. If a server runs there, it is asked for it at admin.address.
+// Backup writes a backup of what a configuration's data_dir keeps, without the keys. If a server runs there, it is asked for it at admin.address.
 func Backup(ctx context.Context, cfg *configs.Config, w io.Writer) error {
-	err := store.BackupFile(ctx, StorePath(cfg.DataDir), w)
+	db, err := store.OpenUnused(StorePath(cfg.DataDir))
+	if err != nil {
+		return askInstead(ctx, cfg, "/backup", w, err)
+	}
+	err = archive(ctx, cfg.DataDir, w, func(w io.Writer) (kept []blob.ID, err error) {
+		err = db.Backup(ctx, w, func(tx *store.Tx) error { kept = blob.Kept(tx); return nil })
+		return kept, err
+	})
+	return errors.Join(err, db.Close())
+}
+
+// BackupKeys writes a backup of the keys of a configuration's data_dir, each under the master key, which is not in it.
+func BackupKeys(ctx context.Context, cfg *configs.Config, w io.Writer) error {
+	db, err := store.OpenUnused(KeyPath(cfg.DataDir))
+	if err != nil {
+		return askInstead(ctx, cfg, "/backup/keys", w, err)
+	}
+	return errors.Join(db.Backup(ctx, w), db.Close())
+}
+
+// askInstead asks the running server when that is why a file cannot be read.
+func askInstead(ctx context.Context, cfg *configs.Config, path string, w io.Writer, err error) error {
 	if !errors.Is(err, store.ErrInUse) {
 		return err
 	}
 	if cfg.Admin.Address == "" {
 		return fmt.Errorf("%w; set admin.address, so that the running server can be asked for the backup, or stop it", err)
 	}
-	return askForBackup(ctx, cfg, w)
+	return askForBackup(ctx, cfg, path, w)
 }
 
-func askForBackup(ctx context.Context, cfg *configs.Config, w io.Writer) error {
+func askForBackup(ctx context.Context, cfg *configs.Config, path string, w io.Writer) error {
 	secret, err := os.ReadFile(filepath.Join(cfg.DataDir, secretFile))
 	if err != nil {
 		return fmt.Errorf("read the running server's secret: %w", err)
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+cfg.Admin.Address+"/backup", nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+cfg.Admin.Address+path, nil)
 	if err != nil {
 		return fmt.Errorf("ask the running server: %w", err)
 	}

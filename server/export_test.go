@@ -1,6 +1,10 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+
+	"careline/internal/store"
+)
 
 // RouteNames lists the routes, for the test of who may call what.
 func (s *Server) RouteNames() (names []string) {
@@ -8,4 +12,10 @@ func (s *Server) RouteNames() (names []string) {
 		names = append(names, r.name)
 	}
 	return names
+}
+
+// Upgraded are the options of a server of a version to come, whose schema has these steps more.
+func (o Options) Upgraded(steps ...store.Migration) Options {
+	o.upgrade = steps
+	return o
 }

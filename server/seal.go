@@ -1,11 +1,13 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"careline/chat"
 	"careline/configs"
 	"careline/internal/seal"
 	"careline/internal/store"
@@ -26,6 +28,9 @@ func (s *storage) openVault(cfg *configs.Config, opts Options) error {
 		path = filepath.Join(s.dir, masterFile)
 	}
 	if err := s.knowMaster(path); err != nil {
+		return err
+	}
+	if err := s.knowKeys(); err != nil {
 		return err
 	}
 	master, made, err := seal.ReadMaster(path)
@@ -52,4 +57,17 @@ func (s *storage) knowMaster(path string) error {
 		return fmt.Errorf("%s is missing, and %s cannot be read without it: bring it back from its copy", path, KeyPath(s.dir))
 	}
 	return nil
+}
+
+// knowKeys refuses to make new keys where there is something that others sealed: what people wrote would be taken for erased.
+func (s *storage) knowKeys() error {
+	_, err := os.Stat(KeyPath(s.dir))
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	holds, err := chat.Holds(context.Background(), s.db)
+	if err == nil && holds {
+		err = fmt.Errorf("%s is missing, and what people wrote cannot be read without it: bring back its newest copy, careline restore --keys-from", KeyPath(s.dir))
+	}
+	return err
 }

@@ -18,6 +18,7 @@ import (
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/redact"
+	"careline/internal/store"
 	"careline/sfu"
 	"careline/signal"
 	"careline/web"
@@ -37,6 +38,8 @@ type Options struct {
 	// LogLevel, if there is one, is the level that Logger obeys; a reload of
 	// the configuration sets it.
 	LogLevel *slog.LevelVar
+
+	upgrade []store.Migration // of a version to come, which tests are
 
 	// Sockets that are open already; they then belong to the server. Those
 	// left out are opened as the configuration says.

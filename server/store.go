@@ -61,7 +61,7 @@ func OpenStore(dir string, opts Options) (*store.DB, error) {
 	if opts.Clock == nil {
 		opts.Clock = clock.Real{}
 	}
-	return store.Open(store.Options{Path: StorePath(dir), Migrations: migrations(), Logger: opts.Logger, Clock: opts.Clock})
+	return store.Open(store.Options{Path: StorePath(dir), Migrations: append(migrations(), opts.upgrade...), Logger: opts.Logger, Clock: opts.Clock})
 }
 
 // run starts the stores' committers, which close ends: after everybody who writes.

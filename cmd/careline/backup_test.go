@@ -61,6 +61,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	for args, text := range map[string]string{
 		"backup":                            "--to",
+		"backup --to x --keys-to x":         "apart",
 		"restore":                           "--from",
 		"restore --from /nowhere":           "--from",
 		"backup --dev --to " + out + "/dev": "data_dir",

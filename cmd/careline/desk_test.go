@@ -5,6 +5,7 @@ package main_test
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,7 +34,6 @@ type desk struct {
 	url   string
 	admin string
 	log   *output
-	sent  int // messages
 }
 
 var where = regexp.MustCompile(`msg=serving url=(\S+) .*admin=(\S+)`)
@@ -195,8 +195,7 @@ func (d *desk) conversation(people ...string) string {
 // say writes a message, and attaches files.
 func (d *desk) say(conversation, who, text string, files ...string) {
 	d.t.Helper()
-	d.sent++
-	m := map[string]any{"text": text, "client_key": fmt.Sprint("k", d.sent)}
+	m := map[string]any{"text": text, "client_key": rand.Text()}
 	if len(files) > 0 {
 		m["kind"], m["attachments"] = "file", files
 	}

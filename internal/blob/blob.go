@@ -48,11 +48,16 @@ type Store struct {
 	// taken outside of transactions.
 	naming sync.RWMutex
 
+	removing sync.RWMutex // held for writing while files are removed, for reading by Pause
+
 	mu      sync.Mutex
 	settled map[string]struct{} // guarded by mu: folders that this process knows to be on disk
 
 	stored, collected, failed atomic.Uint64
 }
+
+// holdOwner begins the names of references that end by themselves.
+const holdOwner = "hold/"
 
 // temporary is the folder of files that have no name yet.
 const temporary = "tmp"
@@ -114,7 +119,7 @@ func (s *Store) Put(ctx context.Context, scope string, content io.Reader, limit 
 	if err != nil {
 		return Held{}, errors.Join(fmt.Errorf("store a file: %w", err), s.discard(name))
 	}
-	h := Held{ID: ID(hex.EncodeToString(key.Name(w.sum))), Size: w.size, Sum: w.sum, owner: "hold/" + randomName()}
+	h := Held{ID: ID(hex.EncodeToString(key.Name(w.sum))), Size: w.size, Sum: w.sum, owner: holdOwner + randomName()}
 	if err := s.publish(ctx, name, scope, h); err != nil {
 		s.failed.Add(1)
 		return Held{}, errors.Join(errs.Errorf(errs.Unavailable, "store a file: %w", err), s.discard(name))

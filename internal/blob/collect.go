@@ -92,8 +92,12 @@ func (s *Store) lapse(ctx context.Context) (n int, err error) {
 	return len(over), err
 }
 
-// remove removes some files and returns how many. The rows are marked first and deleted last: after a crash in between they are still unused.
+// remove removes some files, none during a Pause, and returns how many. The rows are marked first and deleted last: after a crash in between they are still unused.
 func (s *Store) remove(ctx context.Context) (n int, err error) {
+	if !s.removing.TryLock() {
+		return 0, nil // the next turn comes
+	}
+	defer s.removing.Unlock()
 	var candidates, going []ID
 	err = s.db.View(ctx, func(tx *store.Tx) error {
 		for _, id := range unused.Keys(tx, store.Range[time.Time]{Limit: batch}) {

@@ -30,8 +30,8 @@ const (
 var ErrNoBackup = errors.New("no backup, or a damaged one")
 
 // Backup writes everything that is committed, while others read and write. It checks each record that it reads. The file grows more than
-// usual meanwhile, so w is to be fast: a file rather than a client far away.
-func (db *DB) Backup(ctx context.Context, w io.Writer) error {
+// usual meanwhile, so w is to be fast: a file rather than a client far away. also, if given, then reads the same state.
+func (db *DB) Backup(ctx context.Context, w io.Writer, also ...func(*Tx) error) error {
 	err := db.View(ctx, func(tx *Tx) error {
 		b := &backupWriter{w: bufio.NewWriterSize(w, 256<<10), sum: sha256.New()}
 		b.write([]byte(backupHead))
@@ -55,7 +55,13 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 				return err
 			}
 		}
-		return b.end()
+		err = b.end()
+		for _, read := range also {
+			if err == nil {
+				err = read(tx)
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("back up store: %w", err)
@@ -63,25 +69,36 @@ func (db *DB) Backup(ctx context.Context, w io.Writer) error {
 	return nil
 }
 
-// BackupFile is Backup of a store that nobody has open. It makes and migrates nothing. The error is ErrInUse when somebody has.
-func BackupFile(ctx context.Context, path string, w io.Writer) error {
+// Unused is a store that nobody has open, to be backed up.
+type Unused struct{ db *DB }
+
+// OpenUnused opens a store to be backed up. It makes and migrates nothing. The error is ErrInUse when somebody has it open. Close has to follow.
+func OpenUnused(path string) (*Unused, error) {
 	if _, err := os.Stat(path); err != nil {
-		return fmt.Errorf("back up store: %w", err)
+		return nil, fmt.Errorf("back up store: %w", err)
 	}
 	e, err := openFile(path)
 	if err != nil {
-		return fmt.Errorf("back up store: %w", err)
+		return nil, fmt.Errorf("back up store: %w", err)
 	}
-	db := &DB{engine: e, path: path, stopping: make(chan struct{})}
-	_, known, err := db.schemaVersion()
+	u := &Unused{&DB{engine: e, path: path, stopping: make(chan struct{})}}
+	_, known, err := u.db.schemaVersion()
 	if err == nil && !known {
 		err = fmt.Errorf("%w: %s is not a store of Careline", ErrDamaged, path)
 	}
-	if err == nil {
-		err = db.Backup(ctx, w)
+	if err != nil {
+		return nil, errors.Join(err, u.Close())
 	}
-	return errors.Join(err, e.close())
+	return u, nil
 }
+
+// Backup is DB.Backup.
+func (u *Unused) Backup(ctx context.Context, w io.Writer, also ...func(*Tx) error) error {
+	return u.db.Backup(ctx, w, also...)
+}
+
+// Close lets go of the file.
+func (u *Unused) Close() error { return u.db.engine.close() }
 
 // CheckBackup reads a backup and returns nil if it is whole.
 func CheckBackup(r io.Reader) error {
