@@ -141,10 +141,16 @@ func openArchive(f *os.File) (*zip.Reader, error) {
 
 // readEntry hands an entry over and reads the rest of it, at whose end its checksum is compared.
 func readEntry(entry *zip.File, read func(io.Reader) error) error {
+	if entry.Method != zip.Store {
+		return fmt.Errorf("%w: %s is compressed", store.ErrNoBackup, entry.Name)
+	}
 	r, err := entry.Open()
 	if err == nil {
 		if err = read(r); err == nil {
-			_, err = io.Copy(io.Discard, r)
+			_, err = io.CopyN(io.Discard, r, int64(entry.UncompressedSize64)+1)
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
 		}
 		err = errors.Join(err, r.Close())
 	}
