@@ -62,6 +62,12 @@ func frame(mime string, n int) []byte {
 // publish sends a track until the test ends.
 func publish(t *testing.T, room *lksdk.Room, mime string) *lksdk.LocalTrackPublication {
 	t.Helper()
+	return send(t, room, mime, 0)
+}
+
+// send sends a track until the test ends, with some bytes behind each frame.
+func send(t *testing.T, room *lksdk.Room, mime string, behind int) *lksdk.LocalTrackPublication {
+	t.Helper()
 	clockRate, interval := uint32(90000), time.Second/30
 	if mime == webrtc.MimeTypeOpus {
 		clockRate, interval = 48000, 20*time.Millisecond
@@ -89,7 +95,7 @@ func publish(t *testing.T, room *lksdk.Room, mime string) *lksdk.LocalTrackPubli
 				return
 			case <-ticker.C:
 				// Errors are those of a track that is not bound yet or no more.
-				_ = track.WriteSample(samples.Sample{Data: frame(mime, n), Duration: interval}, nil)
+				_ = track.WriteSample(samples.Sample{Data: append(frame(mime, n), make([]byte, behind)...), Duration: interval}, nil)
 			}
 		}
 	})

@@ -9,7 +9,6 @@ import (
 
 	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/pion/webrtc/v4"
-	samples "github.com/pion/webrtc/v4/pkg/media"
 )
 
 // ledger counts what a received track's sequence numbers promised and what came.
@@ -153,40 +152,5 @@ func waitFor(t *testing.T, what string, limit time.Duration, condition func() bo
 // load sends as a camera of 2 Mbit/s or a microphone does, until the test ends.
 func load(t *testing.T, room *lksdk.Room, mime string) (sid string) {
 	t.Helper()
-	capability, interval := webrtc.RTPCodecCapability{MimeType: mime, ClockRate: 48000, Channels: 2}, 20*time.Millisecond
-	if mime == webrtc.MimeTypeVP8 {
-		capability, interval = webrtc.RTPCodecCapability{MimeType: mime, ClockRate: 90000}, time.Second/30
-	}
-	track, err := lksdk.NewLocalTrack(capability)
-	if err != nil {
-		t.Fatal(err)
-	}
-	publication, err := room.LocalParticipant.PublishTrack(track, &lksdk.TrackPublicationOptions{})
-	if err != nil {
-		t.Fatalf("publish %s: %v", mime, err)
-	}
-	stop := make(chan struct{})
-	var writer sync.WaitGroup
-	writer.Go(func() {
-		ticker := time.NewTicker(interval)
-		defer ticker.Stop()
-		for n := 0; ; n++ {
-			select {
-			case <-stop:
-				return
-			case <-ticker.C:
-				data := frame(mime, n)
-				if mime == webrtc.MimeTypeVP8 {
-					data = append(data, make([]byte, 7500)...)
-				}
-				// Errors are those of a track that is not bound yet or no more.
-				_ = track.WriteSample(samples.Sample{Data: data, Duration: interval}, nil)
-			}
-		}
-	})
-	t.Cleanup(func() {
-		close(stop)
-		writer.Wait()
-	})
-	return publication.SID()
+	return send(t, room, mime, map[string]int{webrtc.MimeTypeVP8: 7500}[mime]).SID()
 }
