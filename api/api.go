@@ -39,6 +39,9 @@ type Config struct {
 	Clock      clock.Clock
 	Logger     *slog.Logger
 	Version    string
+
+	FeedsPerPerson  int // feeds that one person may have open; 0: any number
+	FeedsPerAddress int // and one address
 }
 
 // API serves /v1.
@@ -55,6 +58,8 @@ type API struct {
 	clock      clock.Clock
 	log        *slog.Logger
 	replays    *replays
+	hub        *hub
+	tickets    *tickets
 	huma       huma.API
 	described  huma.API // of what is answered elsewhere: the same document, no routes
 	mux        *http.ServeMux
@@ -64,12 +69,13 @@ type API struct {
 	page       []byte          // the same to read
 }
 
-// New returns an API; it starts nothing.
+// New returns an API; it starts nothing. Feeds begin with Run.
 func New(cfg Config) (*API, error) {
 	a := &API{
 		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, files: cfg.Files, index: cfg.Index, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
-		replays: newReplays(cfg.Store, cfg.Clock), mux: http.NewServeMux(),
+		replays: newReplays(cfg.Store, cfg.Clock), hub: newHub(&cfg), tickets: newTickets(cfg.Clock), mux: http.NewServeMux(),
 	}
+	cfg.Chats.Watch(a.hub)
 	config := humaConfig(cfg.Version)
 	a.huma = humago.New(a.mux, config)
 	a.described = humago.New(http.NewServeMux(), config)
@@ -86,6 +92,7 @@ func New(cfg Config) (*API, error) {
 	a.registerWebhooks()
 	a.registerExports()
 	a.registerAttachments()
+	a.registerFeeds()
 	var err error
 	if a.document, err = json.MarshalIndent(a.huma.OpenAPI(), "", "  "); err != nil {
 		return nil, fmt.Errorf("write the API's description: %w", err)
@@ -159,6 +166,12 @@ func requestOf(ctx context.Context) *http.Request {
 
 // ServeHTTP answers a request under /v1 or /api/v1.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	clean := strings.TrimPrefix(path.Clean(r.URL.Path), "/api")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if a.serveFeed(w, r, clean) {
+		return
+	}
 	claims, err := a.auth.Authenticate(r)
 	if err != nil && auth.StatusOf(err) != http.StatusUnauthorized {
 		p := newProblem(auth.StatusOf(err), err.Error())
@@ -169,9 +182,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r = r.WithContext(context.WithValue(r.Context(), askedKey{}, &asked{claims, err, r}))
-	r.URL.Path, r.URL.RawPath = strings.TrimPrefix(path.Clean(r.URL.Path), "/api"), ""
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	r.URL.Path, r.URL.RawPath = clean, ""
 	handler, pattern := a.mux.Handler(r)
 	switch {
 	case pattern == "" || pattern == "/":

@@ -129,6 +129,23 @@ func (a *API) registerMessages() {
 	}, a.listEvents)
 }
 
+// draft is the message as it is written.
+func (b *NewMessage) draft() (chat.Draft, error) {
+	if b.Filter != nil {
+		return chat.Draft{}, errs.New(errs.Invalid, "this sends a message; to read some, POST the filter to the path with /view behind it")
+	}
+	d := chat.Draft{
+		ClientKey: b.ClientKey, Kind: b.Kind, Text: b.Text, Lang: b.Lang, Location: b.Location.location(), Attachments: b.Attachments, ReplyTo: b.ReplyTo, Mentions: b.Mentions,
+	}
+	if b.LiveUntil != nil {
+		d.LiveUntil = *b.LiveUntil
+	}
+	if b.SentAt != nil {
+		d.SentAt = *b.SentAt
+	}
+	return d, nil
+}
+
 type sentMessage struct {
 	Status   int
 	Location string `header:"Location"`
@@ -140,21 +157,12 @@ func (a *API) sendMessage(ctx context.Context, in *struct {
 	Key  string `header:"Idempotency-Key" maxLength:"255" doc:"Makes a retry safe; the same as client_key"`
 	Body NewMessage
 }) (*sentMessage, error) {
-	b := &in.Body
-	if b.Filter != nil {
-		return nil, errs.New(errs.Invalid, "this sends a message; to read some, POST the filter to the path with /view behind it")
-	}
-	d := chat.Draft{
-		ClientKey: b.ClientKey, Kind: b.Kind, Text: b.Text, Lang: b.Lang, Location: b.Location.location(), Attachments: b.Attachments, ReplyTo: b.ReplyTo, Mentions: b.Mentions,
+	d, err := in.Body.draft()
+	if err != nil {
+		return nil, err
 	}
 	if d.ClientKey == "" {
 		d.ClientKey = in.Key
-	}
-	if b.LiveUntil != nil {
-		d.LiveUntil = *b.LiveUntil
-	}
-	if b.SentAt != nil {
-		d.SentAt = *b.SentAt
 	}
 	r, err := a.chats.Append(ctx, chatCallerOf(ctx), in.ConversationID, d)
 	if err != nil {

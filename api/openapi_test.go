@@ -59,7 +59,7 @@ func TestOperationsAreDescribedWhole(t *testing.T) {
 			switch media := response.Content[jsonType]; {
 			case status[0] == '2' && media != nil:
 				checkExample(t, op.ID+" answer", media, op.answer)
-			case status[0] == '2':
+			case status[0] == '2' || status == "101":
 				if op.answer != nil {
 					t.Errorf("%s: an example of an answer without body", op.ID)
 				}

@@ -53,6 +53,8 @@ type rig struct {
 	store   *store.DB
 	clock   *clock.Fake
 	client  *http.Client
+
+	endFeeds func() // waits for them
 }
 
 // scanner finds files that contain "malicious".
@@ -130,9 +132,18 @@ func newRig(t *testing.T) *rig {
 	running.Go(func() { _ = r.files.Run(ctx) })
 	follower := &search.Follower{Index: r.index, Log: log, Clock: clock.Real{}, Read: r.chats.Documents, All: r.chats.AllDocuments, Logger: quiet}
 	running.Go(func() { _ = follower.Run(ctx) })
+	running.Go(func() { _ = r.chats.RunFeed(ctx) })
+	feeds, endFeeds := context.WithCancel(ctx)
+	var feeding sync.WaitGroup
+	feeding.Go(func() { _ = r.Run(feeds) })
+	r.endFeeds = func() {
+		endFeeds()
+		feeding.Wait()
+	}
 	server := httptest.NewServer(r.API)
 	r.url, r.client = server.URL, server.Client()
 	t.Cleanup(func() {
+		r.endFeeds()
 		server.Close()
 		cancel()
 		running.Wait()

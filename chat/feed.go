@@ -22,6 +22,9 @@ type Listener interface{ Happened(*Happening) }
 
 // feed tells listeners what is committed, while it runs.
 type feed struct {
+	// immutable
+	begun chan struct{} // closed once pos is known
+
 	mu sync.Mutex
 	// guarded by mu
 	listeners map[Listener]struct{}
@@ -47,7 +50,10 @@ func (s *Service) Listen(l Listener) (pos uint64, stop func()) {
 	}
 }
 
-// RunFeed tells listeners what is committed from now on, until ctx ends.
+// FeedBegun is closed once RunFeed misses nothing any more: what Listen returns is exact from then on.
+func (s *Service) FeedBegun() <-chan struct{} { return s.feed.begun }
+
+// RunFeed tells listeners what is committed from now on, until ctx ends. It runs once.
 func (s *Service) RunFeed(ctx context.Context) error {
 	bell := s.cfg.Log.Bell()
 	defer bell.Close()
@@ -61,6 +67,7 @@ func (s *Service) RunFeed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find the end of the log: %w", err)
 	}
+	close(s.feed.begun)
 	again := s.cfg.Clock.NewTimer(feedAgain)
 	defer again.Stop()
 	for {
@@ -105,9 +112,22 @@ func (s *Service) feedOn(ctx context.Context) (int, error) {
 
 // Happenings returns what happened after a position of the log, everywhere, limit at most. It asks for no rights: who hands it on does.
 func (s *Service) Happenings(ctx context.Context, after uint64, limit int) (list []Happening, err error) {
+	var events []event.Event
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		list = nil
-		for _, e := range s.cfg.Log.After(tx, after, limit) {
+		events = s.cfg.Log.After(tx, after, limit)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.Opened(ctx, events)
+}
+
+// Opened returns events with the messages that they tell of. It asks for no rights.
+func (s *Service) Opened(ctx context.Context, events []event.Event) (list []Happening, err error) {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+		list = make([]Happening, 0, len(events))
+		for _, e := range events {
 			h := Happening{Event: e}
 			if h.Message, err = s.told(tx, &e); err != nil {
 				return err

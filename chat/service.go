@@ -53,7 +53,7 @@ type Service struct {
 
 // New returns a service, whose Run writes down how far people have read.
 func New(cfg Config) *Service {
-	s := &Service{cfg: cfg, pending: newPending(), typing: newTyping(), feed: feed{listeners: make(map[Listener]struct{})}}
+	s := &Service{cfg: cfg, pending: newPending(), typing: newTyping(), feed: feed{begun: make(chan struct{}), listeners: make(map[Listener]struct{})}}
 	if cfg.Directory == nil {
 		s.cfg.Directory = &known{cfg.Log, s}
 	}

@@ -73,6 +73,8 @@ func Default() *Config {
 			JoinsPerAddress:      600,
 			JoinsPerKey:          30_000,
 			BadTokensPerAddress:  60,
+			FeedsPerPerson:       20,
+			FeedsPerAddress:      1000,
 		},
 	}
 }

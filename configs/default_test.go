@@ -144,6 +144,8 @@ func everyVariable(t *testing.T) []string {
 		"limits.joins_per_address":      "11",
 		"limits.joins_per_key":          "0",
 		"limits.bad_tokens_per_address": "12",
+		"limits.feeds_per_person":       "3",
+		"limits.feeds_per_address":      "4",
 		"http.trusted_proxies":          "10.0.0.0/8, 2001:db8::/32",
 		"http.allowed_origins":          "https://desk.example, http://localhost:3000",
 		"webhooks.urls":                 "https://desk.example/hook,http://localhost:9/x",

@@ -75,6 +75,7 @@ func TestProblems(t *testing.T) {
 		{"limits: {joins_per_address: -1}", `limits.joins_per_address: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{"limits: {messages_per_second: -1}", `limits.messages_per_second: got -1, expected a whole number from 0 to 100000 (FILE:2)`},
 		{"limits: {joins_per_key: -1}", `limits.joins_per_key: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
+		{"limits: {feeds_per_person: -1}", `limits.feeds_per_person: got -1, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{"limits: {bad_tokens_per_address: 2000000}", `limits.bad_tokens_per_address: got 2000000, expected a whole number from 0 to 1000000 (FILE:2)`},
 		{"chat: {edit_window: 1ms}", `chat.edit_window: got 1ms, expected a duration from 1s to 8760h0m0s (FILE:2)`},
 		{"chat: {deleted_days: -1}", `chat.deleted_days: got -1, expected a whole number from 0 to 36500 (FILE:2)`},

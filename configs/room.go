@@ -34,6 +34,8 @@ type Limits struct {
 	JoinsPerAddress      int  `yaml:"joins_per_address"`
 	JoinsPerKey          int  `yaml:"joins_per_key"`
 	BadTokensPerAddress  int  `yaml:"bad_tokens_per_address"`
+	FeedsPerPerson       int  `yaml:"feeds_per_person"`
+	FeedsPerAddress      int  `yaml:"feeds_per_address"`
 }
 
 // Validate says which keys are wrong.
@@ -48,5 +50,7 @@ func (l Limits) Validate() error {
 	p.number("limits.joins_per_address", int64(l.JoinsPerAddress), 0, 1_000_000)
 	p.number("limits.joins_per_key", int64(l.JoinsPerKey), 0, 1_000_000)
 	p.number("limits.bad_tokens_per_address", int64(l.BadTokensPerAddress), 0, 1_000_000)
+	p.number("limits.feeds_per_person", int64(l.FeedsPerPerson), 0, 1_000_000)
+	p.number("limits.feeds_per_address", int64(l.FeedsPerAddress), 0, 1_000_000)
 	return p.err()
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -18,14 +19,16 @@ import (
 type calls struct {
 	*call.Service
 	api *api.API
+	log *slog.Logger
 
-	cancel  context.CancelFunc // nil until run
-	running sync.WaitGroup
+	cancel   context.CancelFunc // nil until run
+	running  sync.WaitGroup
+	endFeeds func() // waits for them
 }
 
 // newCalls makes calls and the API over them. The engine asks and tells them from now on.
 func (s *Server) newCalls(opts Options) (*calls, error) {
-	c := &calls{Service: call.New(call.Config{
+	c := &calls{log: opts.Logger, Service: call.New(call.Config{
 		Log:      s.chats.log,
 		Rooms:    s.rooms,
 		Threads:  s.chats.Service,
@@ -50,6 +53,9 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 		Clock:      opts.Clock,
 		Logger:     opts.Logger,
 		Version:    opts.Version,
+
+		FeedsPerPerson:  s.cfg.Limits.FeedsPerPerson,
+		FeedsPerAddress: s.cfg.Limits.FeedsPerAddress,
 	})
 	return c, err
 }
@@ -62,11 +68,22 @@ func (s *Server) knownRelays() []*livekit.ICEServer {
 	return []*livekit.ICEServer{{Urls: s.relayURLs()}}
 }
 
-// run begins to write who is in calls.
+// run begins to write who is in calls, and to tell feeds what happens.
 func (c *calls) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	c.running.Go(func() { c.Service.Run(ctx) })
+	feeds, stopFeeds := context.WithCancel(ctx)
+	var feeding sync.WaitGroup
+	feeding.Go(func() {
+		if err := c.api.Run(feeds); err != nil {
+			c.log.Error("feeds do not begin", "error", err)
+		}
+	})
+	c.endFeeds = func() {
+		stopFeeds()
+		feeding.Wait()
+	}
 }
 
 // close writes what still waits.

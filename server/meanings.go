@@ -27,6 +27,17 @@ var meanings = map[string]string{
 	"media_duplicates_total":         "Sessions ended because their identity joined again.",
 	"media_timeouts_total":           "Participants ended because their media never connected or never came back.",
 
+	"feeds_sockets":       "WebSockets of /v1/rt open now.",
+	"feeds_streams":       "Streams of /v1/events open now.",
+	"feeds_lagging":       "Of them, those that are told from the log now.",
+	"feeds_told_total":    "Envelopes written to them.",
+	"feeds_dropped_total": "Envelopes of the moment that slow readers did not get.",
+	"feeds_lags_total":    "Times that a reader was so slow that it was told from the log.",
+	"feeds_resets_total":  "Times that a client was told to read its conversations anew.",
+	"feeds_slow_total":    "Feeds that ended because nothing was taken for 30 s.",
+	"feeds_refused_total": "Feeds above the limit of a person or an address.",
+	"feeds_nacks_total":   "Frames of WebSockets that were refused.",
+
 	"store_commits_total":             "Transactions on disk.",
 	"store_operations_total":          "Operations in them.",
 	"store_failed_total":              "Operations that failed by themselves, such as an insert of what is there.",

@@ -51,6 +51,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "search", read: func() any { return s.searchStats() }, levels: map[string]bool{"Documents": true, "Behind": true, "Rebuilding": true, "Unwritten": true, "Failing": true}},
 			{prefix: "turn", read: func() any { return s.TURN() }, levels: map[string]bool{"Allocations": true, "Connections": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.outbox.Stats() }, levels: map[string]bool{"Waiting": true}},
+			{prefix: "feeds", read: func() any { return s.calls.api.FeedStats() }, levels: map[string]bool{"Sockets": true, "Streams": true, "Lagging": true}},
 			{prefix: "webhook_receivers", read: func() any { return s.hooks.hooks.Stats() }},
 		},
 		requests:     desc("http_requests_total", "HTTP requests answered, by the class of their status; 1xx are WebSockets that ended.", "class"),

@@ -57,6 +57,7 @@ func (s *Server) Reload(cfg *configs.Config) error {
 	}
 	s.setSigner(keys, cfg)
 	s.signal.SetKeys(keys)
+	s.calls.api.Recheck()
 	if s.level != nil {
 		s.level.Set(cfg.Log.SlogLevel())
 	}

@@ -47,6 +47,7 @@ func (s *Server) Revoke(ctx context.Context, r auth.Revocation) error {
 		return err
 	}
 	s.signal.RemoveRevoked()
+	s.calls.api.Recheck()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
 	defer cancel()
 	now := s.clock.Now()

@@ -46,6 +46,7 @@ func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) {
 		session, err = s.auth.Session(r)
 	case http.MethodDelete:
 		if err = s.auth.Logout(w, r); err == nil {
+			s.calls.api.Recheck()
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

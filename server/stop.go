@@ -27,6 +27,10 @@ func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, servi
 	}{
 		{"end sessions", func() error { return s.rooms.Shutdown(soft) }},
 		{"close signalling", func() error { return s.signal.Close(soft) }},
+		{"end feeds", func() error {
+			s.calls.endFeeds()
+			return nil
+		}},
 		{"finish HTTP requests", func() error {
 			err := s.http.Shutdown(soft)
 			if err != nil {

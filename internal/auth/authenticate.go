@@ -70,6 +70,21 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Claims, error) {
 	return a.byToken(r, token)
 }
 
+// Follow is Authenticate for what goes on after the request: holds tells
+// whether the claims would still be taken, which end with their session and
+// with a revocation. It does not look at the time.
+func (a *Authenticator) Follow(r *http.Request) (claims *Claims, holds func() bool, err error) {
+	if _, err := FromRequest(r); errors.Is(err, ErrNoToken) && a.cfg.Sessions != nil {
+		session, err := a.Session(r)
+		if err != nil {
+			return nil, nil, err
+		}
+		return session.Claims, func() bool { return a.lasts(session) }, nil
+	}
+	claims, err = a.Authenticate(r)
+	return claims, func() bool { return a.Holds(claims) }, err
+}
+
 func (a *Authenticator) byToken(r *http.Request, token string) (*Claims, error) {
 	claims, err := a.verifier.Load().Verify(token)
 	if err != nil {

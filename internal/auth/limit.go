@@ -11,12 +11,13 @@ import (
 // generations. Beyond that the older generation is forgotten early.
 const maxBuckets = 1 << 14
 
-// Limiter gives each key a bucket of tokens that fills within a minute: so
-// many at once, then evenly. It holds no timers.
+// Limiter gives each key a bucket of tokens, which fills evenly. It holds no
+// timers.
 type Limiter[K comparable] struct {
 	// immutable
 	clock    clock.Clock
 	interval time.Duration // from one token to the next
+	whole    time.Duration // until an empty bucket is full
 
 	mu sync.Mutex
 
@@ -25,11 +26,17 @@ type Limiter[K comparable] struct {
 	turned      time.Time       // when now became empty
 }
 
-// NewLimiter allows perMinute for each key, at least 1.
+// NewLimiter allows perMinute for each key, at least 1, as many at once.
 func NewLimiter[K comparable](perMinute int, clock clock.Clock) *Limiter[K] {
+	return NewBurstLimiter[K](perMinute, time.Minute/time.Duration(perMinute), clock)
+}
+
+// NewBurstLimiter allows burst at once for each key, and then one per interval.
+func NewBurstLimiter[K comparable](burst int, interval time.Duration, clock clock.Clock) *Limiter[K] {
 	return &Limiter[K]{
 		clock:    clock,
-		interval: time.Minute / time.Duration(perMinute),
+		interval: interval,
+		whole:    time.Duration(burst) * interval,
 		now:      make(map[K]time.Time),
 		turned:   clock.Now(),
 	}
@@ -45,8 +52,8 @@ func (l *Limiter[K]) Take(key K) (wait time.Duration, ok bool) {
 	if !known {
 		full = l.before[key]
 	}
-	full = earliest(latest(full, now), now.Add(time.Minute)) // also when the clock was set back
-	if wait = full.Add(l.interval).Sub(now) - time.Minute; wait > 0 {
+	full = earliest(latest(full, now), now.Add(l.whole)) // also when the clock was set back
+	if wait = full.Add(l.interval).Sub(now) - l.whole; wait > 0 {
 		return wait, false
 	}
 	l.now[key] = full.Add(l.interval)
@@ -67,11 +74,11 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// turn forgets buckets that are full anyway: those that were not touched for a
-// minute. Too many keys make it forget sooner.
+// turn forgets buckets that are full anyway: those that were not touched while
+// an empty one fills. Too many keys make it forget sooner.
 func (l *Limiter[K]) turn(now time.Time) {
 	passed := now.Sub(l.turned)
-	if passed < time.Minute && passed >= 0 && len(l.now) < maxBuckets {
+	if passed < l.whole && passed >= 0 && len(l.now) < maxBuckets {
 		return
 	}
 	l.before, l.now, l.turned = l.now, make(map[K]time.Time), now

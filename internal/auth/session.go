@@ -139,6 +139,16 @@ func (a *Authenticator) Logout(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// lasts tells whether a session was not ended and its claims still hold. It
+// does not look at the time.
+func (a *Authenticator) lasts(session *Session) bool {
+	s := a.cfg.Sessions
+	s.mu.Lock()
+	open := s.open[session.key] == session
+	s.mu.Unlock()
+	return open && a.Holds(session.Claims)
+}
+
 // AllowsOrigin tells whether pages of r's origin may use the session cookie.
 func (a *Authenticator) AllowsOrigin(r *http.Request, origin string) bool {
 	return a.cfg.Origins.Allows(r, origin, a.cfg.Sessions.secure)

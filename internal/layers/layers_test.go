@@ -33,7 +33,7 @@ var owners = map[string][]string{
 	"github.com/pion/ice/v4":       {"sfu", "sfu/udp"},
 	"github.com/pion/interceptor":  {"sfu"},
 	"github.com/pion/webrtc/v4":    {"sfu", "signal"}, // signal: the candidate's JSON type only
-	"github.com/gorilla/websocket": {"signal"},
+	"github.com/gorilla/websocket": {"signal", "api"},
 	"github.com/goccy/go-yaml":     {"configs"},
 	"go.etcd.io/bbolt":             {"internal/store"},
 	"github.com/blevesearch":       {"internal/search"},
