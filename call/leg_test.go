@@ -136,3 +136,25 @@ func TestAnExpiredCallEndsWhenEmpty(t *testing.T) {
 		t.Errorf("%+v %v", got, err)
 	}
 }
+
+// Calls of earlier versions are found as if they had been made by this one.
+func TestReindex(t *testing.T) {
+	b := newBench(t)
+	before := store.NewTable("call_calls", store.String[string](), store.JSON[Call]()) // without its indexes
+	old := Call{ID: "call-old", Kind: Conference, Links: map[string]string{"incident": "INC-1"}, CreatedAt: b.clock.Now(), ExpiresAt: b.clock.Now().Add(time.Minute)}
+	find := func() int {
+		list, err := b.Linked(ctx, "incident", "INC-1", Place{}, 10, func(*Call) bool { return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	if err := b.threads.log.Update(ctx, func(tx *store.Tx) error { return before.Insert(tx, old.ID, old) }); err != nil || find() != 0 {
+		t.Fatalf("%d found: %v", find(), err)
+	}
+	if err := b.threads.log.Update(ctx, Reindex); err != nil || find() != 1 {
+		t.Errorf("%d found: %v", find(), err)
+	}
+	b.look()
+	b.later("the old call's end", func() bool { return b.get(old.ID).EndReason == "expired" })
+}

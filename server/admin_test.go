@@ -156,7 +156,7 @@ func TestBackup(t *testing.T) {
 	if err := server.Restore(filepath.Dir(path), f); err != nil {
 		t.Fatal(err)
 	}
-	restored, err := store.Open(store.Options{Path: path})
+	restored, err := server.OpenStore(filepath.Dir(path), server.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
