@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { CallApi, Refused, troubleOf } from '../src/core/calls';
+import { CallApi } from '../src/core/calls';
+import { Refused, troubleOf } from '../src/core/client';
 
 const call = (answer: () => Promise<Response>, token = () => 'tok') => {
   const send = vi.fn(answer);
@@ -71,7 +72,6 @@ describe('CallApi', () => {
   it('says when nobody answers, or something else than the server', async () => {
     await expect(call(() => Promise.reject(new TypeError('offline'))).api.end()).rejects.toMatchObject({ trouble: 'unreachable' });
     await expect(call(() => Promise.resolve(new Response('<html>'))).api.read()).rejects.toMatchObject({ trouble: 'failed' });
-    await expect(call(json({})).api.invite()).rejects.toMatchObject({ trouble: 'failed' });
     expect(troubleOf(new Error('what'))).toBe('failed');
   });
 
@@ -91,6 +91,6 @@ describe('CallApi', () => {
   it('names nobody in what it throws', async () => {
     const error: unknown = await call(json({}, 404)).api.admit('gus').catch((e: unknown) => e);
     expect(error).toBeInstanceOf(Refused);
-    expect((error as Error).message).toBe('POST of a call/participants/.../admit: gone');
+    expect((error as Error).message).toBe('post /v1/calls/{callId}/participants/{identity}/admit: gone');
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { CallApi, Waiting } from '../src/core/calls';
-import { Refused } from '../src/core/calls';
+import { Refused } from '../src/core/client';
 import { Moderation } from '../src/core/moderation';
 import type { CallKind } from '../src/core/place';
 

@@ -1,3 +1,4 @@
+import type { Schemas } from './client';
 import type { EndingKind } from './ending';
 import { refusalOf } from './ending';
 
@@ -11,12 +12,8 @@ export type Entry =
   | { state: 'refused'; reason: Obstacle }
   | { state: 'forbidden'; ending: EndingKind };
 
-interface Answer {
-  status?: unknown;
-  ticket?: unknown;
-  joining?: { token?: unknown };
-  detail?: unknown;
-}
+/** How the server answers who asks for a place. */
+type Answer = Partial<Schemas['Entry']>;
 
 /** What a guest keeps: with the ticket the same place is found again after a reload. */
 export interface Place {
@@ -42,12 +39,12 @@ export async function enter(place: Place, send: typeof fetch = fetch): Promise<E
     });
     if (response.ok) {
       const answer = (await response.json()) as Answer;
-      if (typeof answer.ticket === 'string') place.ticket = answer.ticket;
+      if (answer.ticket) place.ticket = answer.ticket;
       if (answer.status === 'waiting') return { state: 'waiting' };
-      if (typeof answer.joining?.token === 'string') return { state: 'admitted', token: answer.joining.token };
+      if (answer.joining) return { state: 'admitted', token: answer.joining.token };
     } else {
-      const problem = (await response.json().catch(() => ({}))) as Answer;
-      if (typeof problem.detail === 'string') detail = problem.detail;
+      const problem = (await response.json().catch(() => ({}))) as Partial<Schemas['Problem']>;
+      detail = problem.detail ?? '';
     }
   } catch {
     return { state: 'refused', reason: 'unreachable' };

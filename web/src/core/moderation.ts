@@ -1,5 +1,6 @@
-import type { CallApi, Trouble, Waiting } from './calls';
-import { troubleOf } from './calls';
+import type { CallApi, Waiting } from './calls';
+import type { Trouble } from './client';
+import { troubleOf } from './client';
 import { Observable } from './observable';
 import type { CallFacts, Role } from './place';
 
