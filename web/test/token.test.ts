@@ -17,8 +17,15 @@ describe('readToken', () => {
       name: '\u00d6mer \u4f60\u597d',
       room: 'trip',
       maySend: true,
+      conversation: '',
+      permissions: [],
       expires: 1_700_000_000_000,
     });
+  });
+
+  it('reads what it is for in chats', () => {
+    const token = jwt({ sub: 'ann', permissions: ['chat:read', 7, 'chat:write'], scope: { conversation: '01KAJ3' } });
+    expect(readToken(token)).toMatchObject({ conversation: '01KAJ3', permissions: ['chat:read', 'chat:write'] });
   });
 
   it.each([
@@ -34,11 +41,13 @@ describe('readToken', () => {
   });
 
   it('takes claims of a wrong type as missing', () => {
-    expect(readToken(jwt({ sub: 5, name: {}, exp: 'soon', video: 'x' }))).toEqual({
+    expect(readToken(jwt({ sub: 5, name: {}, exp: 'soon', video: 'x', scope: [], permissions: 'all' }))).toEqual({
       identity: '',
       name: '',
       room: '',
       maySend: true,
+      conversation: '',
+      permissions: [],
       expires: undefined,
     });
   });

@@ -7,6 +7,8 @@ export interface CallLink {
   role?: string;
   token?: string;
   url: string;
+  /** What is written in the call, without the call. */
+  chat?: string;
 }
 
 export interface NewCall {

@@ -36,7 +36,8 @@ export function lengthOf(text: string): number {
   return Array.from(text).length;
 }
 
-function newId(): string {
+/** A name that nobody else gives. */
+export function newId(): string {
   // crypto.randomUUID does not exist in pages without TLS, getRandomValues does.
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');

@@ -25,6 +25,8 @@ export class I18n {
   readonly dir: 'ltr' | 'rtl';
   private readonly plurals: Intl.PluralRules;
   private readonly clock: Intl.DateTimeFormat;
+  private readonly days: Intl.DateTimeFormat;
+  private readonly shortDays: Intl.DateTimeFormat;
   private readonly numbers: Intl.NumberFormat;
 
   /** `texts` are the language's own, `overrides` those that an embedder sets. */
@@ -36,6 +38,8 @@ export class I18n {
     this.dir = directionOf(lang);
     this.plurals = new Intl.PluralRules(lang);
     this.clock = new Intl.DateTimeFormat(lang, { hour: '2-digit', minute: '2-digit' });
+    this.days = new Intl.DateTimeFormat(lang, { dateStyle: 'full' });
+    this.shortDays = new Intl.DateTimeFormat(lang, { dateStyle: 'medium' });
     this.numbers = new Intl.NumberFormat(lang);
   }
 
@@ -56,6 +60,21 @@ export class I18n {
 
   time(at: Date): string {
     return this.clock.format(at);
+  }
+
+  day(at: Date): string {
+    return this.days.format(at);
+  }
+
+  shortDay(at: Date): string {
+    return this.shortDays.format(at);
+  }
+
+  /** The size of a file, in the unit that fits. */
+  bytes(count: number): string {
+    const [unit, size] = count < 1000 ? ['byte', 1] : count < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
+    const style = { style: 'unit', unit, unitDisplay: 'short', maximumFractionDigits: unit === 'megabyte' ? 1 : 0 } as const;
+    return new Intl.NumberFormat(this.lang, style).format(count / size);
   }
 
   private fill(pattern: string, values: Values): string {

@@ -5,6 +5,10 @@ export interface TokenFacts {
   room: string;
   /** Whether the token lets its holder send sound or picture. The server may have changed its mind since. */
   maySend: boolean;
+  /** The one conversation that the token is for; empty: none, or any. */
+  conversation: string;
+  /** What it lets its holder do in chats. */
+  permissions: readonly string[];
   /** Milliseconds since 1970, undefined when the token does not say. */
   expires: number | undefined;
 }
@@ -14,6 +18,8 @@ interface Claims {
   name?: unknown;
   exp?: unknown;
   video?: { room?: unknown; canPublish?: unknown };
+  scope?: { conversation?: unknown };
+  permissions?: unknown;
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -33,6 +39,8 @@ export function readToken(token: string): TokenFacts | undefined {
       name: text(claims.name),
       room: text(claims.video?.room),
       maySend: claims.video?.canPublish !== false,
+      conversation: text(claims.scope?.conversation),
+      permissions: Array.isArray(claims.permissions) ? claims.permissions.filter((p) => typeof p === 'string') : [],
       expires: typeof claims.exp === 'number' ? claims.exp * 1000 : undefined,
     };
   } catch {
