@@ -19,6 +19,7 @@ import (
 
 	"careline/call"
 	"careline/internal/errs"
+	"careline/internal/store"
 )
 
 const (
@@ -36,13 +37,15 @@ type Call struct {
 
 // Link lets one person into a room, or a guest by an invitation; that one has no
 // identity and no token. URL is relative to the server's own; its fragment holds
-// the secret, so that it reaches no log and no other site.
+// the secret, so that it reaches no log and no other site. Chat is what is
+// written in the call, without the call.
 type Link struct {
 	Identity string    `json:"identity,omitempty"`
 	Name     string    `json:"name,omitempty"`
 	Role     call.Role `json:"role,omitempty"`
 	Token    string    `json:"token,omitempty"`
 	URL      string    `json:"url"`
+	Chat     string    `json:"chat,omitempty"`
 }
 
 // devPeople are those who get links into a call of the start page.
@@ -56,6 +59,9 @@ var devPeople = map[call.Kind][]call.Person{
 // between two, one for guests.
 func (s *Server) newCallOf(ctx context.Context, n call.NewCall) (*Call, error) {
 	n.People = devPeople[n.Kind]
+	if err := s.newThreadOf(ctx, &n); err != nil {
+		return nil, err
+	}
 	made, people, err := s.calls.Create(ctx, n, call.Creator{APIKey: s.signer.Load().first})
 	if err != nil {
 		return nil, err
@@ -63,7 +69,7 @@ func (s *Server) newCallOf(ctx context.Context, n call.NewCall) (*Call, error) {
 	c := &Call{Room: made.ID}
 	for _, j := range people {
 		p := j.Participant
-		c.Links = append(c.Links, Link{Identity: p.Identity, Name: p.Name, Role: p.Role, Token: j.Token, URL: "/call#token=" + j.Token})
+		c.Links = append(c.Links, Link{Identity: p.Identity, Name: p.Name, Role: p.Role, Token: j.Token, URL: "/call#token=" + j.Token, Chat: "/chat#token=" + j.Token})
 	}
 	if n.Kind != call.Direct {
 		invite, code, err := s.calls.Invite(ctx, made.ID, call.NewInvite{})
@@ -73,6 +79,23 @@ func (s *Server) newCallOf(ctx context.Context, n call.NewCall) (*Call, error) {
 		c.Links = append(c.Links, Link{Role: invite.Role, URL: "/call#invite=" + code})
 	}
 	return c, nil
+}
+
+// newThreadOf makes the conversation of a call. The people of the start page have
+// the same names in every call: without this all direct calls would have one
+// conversation, and only one of them could go on.
+func (s *Server) newThreadOf(ctx context.Context, n *call.NewCall) error {
+	if len(n.People) == 0 {
+		return nil // no kind of call: refused when it is made
+	}
+	people := make(map[string]string)
+	for _, p := range n.People {
+		people[p.Identity] = p.Name
+	}
+	return s.chats.WithThread(ctx, n.People[0].Identity, n.Title, nil, people, false, func(_ *store.Tx, conversation string) error {
+		n.Conversation = conversation
+		return nil
+	})
 }
 
 // NewCall makes links for two people into a room, a new one that nobody can

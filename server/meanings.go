@@ -99,15 +99,6 @@ var meanings = map[string]string{
 	"turn_send_failed_total":         "Packets dropped for the system would not send them.",
 	"turn_replies_held_total":        "Answers not given to an address that had enough of them.",
 
-	"calls_waiting":         "Comings and goings in calls that are not written down yet.",
-	"calls_lost_total":      "Comings and goings in calls that are not written down: too many waited, or the store did not take them.",
-	"calls_legs_total":      "Legs of calls that were recorded.",
-	"calls_rung_total":      "People for whom a call rang.",
-	"calls_accepted_total":  "People who accepted a call that rang.",
-	"calls_declined_total":  "People who declined a call that rang.",
-	"calls_missed_total":    "People who did not answer a call that rang.",
-	"calls_cancelled_total": "People for whom a call stopped ringing before they answered.",
-
 	"webhooks_delivered_total":         "Events that a receiver took.",
 	"webhooks_retried_total":           "Attempts that failed and were not the last.",
 	"webhooks_failed_total":            "Events given up after all attempts.",

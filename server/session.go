@@ -120,7 +120,7 @@ func (s *Server) allowPage(w http.ResponseWriter, r *http.Request, methods strin
 	}
 	if h.Get("Access-Control-Allow-Origin") != "" {
 		h.Set("Access-Control-Allow-Methods", methods)
-		h.Set("Access-Control-Allow-Headers", strings.Join([]string{"Authorization", "Content-Type", "Idempotency-Key", auth.CSRFHeader}, ", "))
+		h.Set("Access-Control-Allow-Headers", strings.Join([]string{"Authorization", "Content-Type", "Idempotency-Key", "If-Match", "Upload-Offset", auth.CSRFHeader}, ", "))
 		h.Set("Access-Control-Max-Age", "3600")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -111,6 +111,9 @@ func TestSessionCookie(t *testing.T) {
 	if res, _ := ask(t, "OPTIONS", s.URL()+"/v1/session", "", listed); res.StatusCode != 204 || !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "X-CSRF-Token") {
 		t.Errorf("a listed page asks whether it may: %d %v", res.StatusCode, res.Header)
 	}
+	if res, _ := ask(t, "OPTIONS", s.URL()+"/v1/uploads/att_x", "", listed); !strings.Contains(res.Header.Get("Access-Control-Allow-Headers"), "If-Match, Upload-Offset") {
+		t.Errorf("a listed page asks whether it may edit and upload: %v", res.Header)
+	}
 	if res, _ := ask(t, "OPTIONS", s.URL()+"/v1/session", "", foreign); res.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("a foreign page asks whether it may: %v", res.Header)
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	startPage = "index.html"
 	callPage  = "call.html"
+	chatPage  = "chat.html"
 	// immutablePrefix is where the build puts files whose names carry the hash of their content.
 	immutablePrefix = "assets/immutable/"
 )

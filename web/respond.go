@@ -12,7 +12,7 @@ const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 const permissionsPolicy = "camera=(self), microphone=(self), display-capture=(self), screen-wake-lock=(self), " +
-	"speaker-selection=(self), autoplay=(self), fullscreen=(self), geolocation=(), payment=(), usb=()"
+	"speaker-selection=(self), autoplay=(self), fullscreen=(self), geolocation=(self), payment=(), usb=()"
 
 // secure sets the headers that every answer carries.
 func secure(h http.Header) {

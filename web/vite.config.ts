@@ -87,7 +87,9 @@ export default defineConfig({
     rolldownOptions: {
       input: {
         call: resolve(here, 'src/elements/careline-call.ts'),
+        chat: resolve(here, 'src/elements/careline-chat.ts'),
         'call-page': resolve(here, 'src/pages/call.html'),
+        'chat-page': resolve(here, 'src/pages/chat.html'),
         'start-page': resolve(here, 'src/pages/index.html'),
       },
       output: {

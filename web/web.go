@@ -24,7 +24,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Handler serves the pages: "/", "/call" and "/assets/...". Everything else is 404, a missing asset too. It fails only
+// Handler serves the pages: "/", "/call", "/chat" and "/assets/...". Everything else is 404, a missing asset too. It fails only
 // when Options.Dir cannot be opened.
 func Handler(opts Options) (http.Handler, error) {
 	if opts.Dir == "" {
@@ -80,12 +80,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// LiveKit clients and load balancers probe this.
 		plain(w, r, http.StatusOK, "OK")
 	case path == "/call":
-		page, ok := h.pages.page(callPage)
-		if !ok {
-			plain(w, r, http.StatusServiceUnavailable, notBuilt)
-			return
-		}
-		respond(w, r, page)
+		h.open(w, r, callPage)
+	case path == "/chat":
+		h.open(w, r, chatPage)
 	case strings.HasPrefix(path, "/assets/"):
 		asset, ok := h.pages.asset(strings.TrimPrefix(path, "/"))
 		if !ok {
@@ -99,6 +96,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		plain(w, r, http.StatusNotFound, "Not found.\n")
 	}
+}
+
+func (h *handler) open(w http.ResponseWriter, r *http.Request, name string) {
+	page, ok := h.pages.page(name)
+	if !ok {
+		plain(w, r, http.StatusServiceUnavailable, notBuilt)
+		return
+	}
+	respond(w, r, page)
 }
 
 const notBuilt = `The pages of this server are not built. Everything else works.

@@ -78,16 +78,17 @@ export async function press(page: Page, name: string | RegExp): Promise<void> {
 }
 
 /** A token as an API client would make it, for what the start page does not hand out. */
-export function mint(claims: { identity: string; room: string; expires?: number; video?: object; secret?: string }): string {
+export function mint(claims: { identity: string; room?: string; name?: string; expires?: number; video?: object; chat?: object; secret?: string }): string {
   const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const expires = claims.expires ?? Math.floor(Date.now() / 1000) + 3600;
   const signed = `${part({ alg: 'HS256', typ: 'JWT' })}.${part({
     iss: 'devkey',
     sub: claims.identity,
-    name: claims.identity,
+    name: claims.name ?? claims.identity,
     nbf: expires - 7200,
     exp: expires,
-    video: { roomJoin: true, room: claims.room, ...claims.video },
+    ...claims.chat,
+    ...(claims.room === undefined ? {} : { video: { roomJoin: true, room: claims.room, ...claims.video } }),
   })}`;
   return `${signed}.${createHmac('sha256', claims.secret ?? 'secret').update(signed).digest('base64url')}`;
 }

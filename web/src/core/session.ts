@@ -1,9 +1,10 @@
 import type { LocalTrack, LocalTrackPublication, LocalVideoTrack, Participant, RemoteParticipant, Room } from 'livekit-client';
 import { setBlur, wantedBlur } from './blur';
-import { CallApi, troubleOf } from './calls';
-import type { Trouble } from './calls';
+import { CallApi } from './calls';
 import { ChatLog, chatTopic } from './chat';
 import type { ChatTransport } from './chat';
+import type { Trouble } from './client';
+import { troubleOf } from './client';
 import type { DeviceKind, DeviceProblem } from './devices';
 import { Choices, problemOf } from './devices';
 import type { EndingKind } from './ending';
@@ -18,6 +19,8 @@ import { peopleOf, soundsOf } from './people';
 import type { CallFacts, Rights } from './place';
 import { allRights, factsOf, may, maySend, rightsOf, roleOf } from './place';
 import type { JoinMedia } from './preview';
+import { openThread } from './thread/open';
+import type { Thread } from './thread/thread';
 import { readToken } from './token';
 
 type LiveKit = typeof import('livekit-client');
@@ -43,6 +46,9 @@ export interface SessionOptions {
 /** Longest text stream that is read, in bytes: four for each of the longest message's code points. */
 const longestStream = 32_000;
 
+/** The server gives who enters a call a place in its conversation, a moment later. */
+const placePatience = 20_000;
+
 /** Asks for the device that a track comes from, when it is opened again after a pause. */
 function deviceOf(track: MediaStreamTrack | undefined): { deviceId?: string } {
   const deviceId = track?.getSettings().deviceId;
@@ -66,7 +72,10 @@ export class CallSession extends Observable {
   audible = true;
   /** Which own device is being switched; its button waits. */
   readonly busy = new Set<'microphone' | 'camera' | 'screen' | 'hand'>();
+  /** What is written in rooms that keep nothing. */
   readonly chat = new ChatLog();
+  /** The call's conversation, where what is written is kept. */
+  thread: Thread | undefined;
   /** What is known of the call; undefined in rooms that are none. */
   facts: CallFacts | undefined;
   /** What this side may send now. */
@@ -112,6 +121,22 @@ export class CallSession extends Observable {
     };
   }
 
+  /** The conversation, unless this side has no place in it: then it writes as in a room that keeps nothing. */
+  get keptThread(): Thread | undefined {
+    return this.thread?.phase === 'refused' ? undefined : this.thread;
+  }
+
+  /** The token that the call was joined with. */
+  get token(): string {
+    return this.way.token;
+  }
+
+  get unread(): number {
+    const { keptThread } = this;
+    if (!keptThread) return this.chat.unread;
+    return keptThread.phase === 'ready' ? keptThread.unread : 0;
+  }
+
   get me(): Person | undefined {
     return this.people.find((p) => p.local);
   }
@@ -145,6 +170,7 @@ export class CallSession extends Observable {
       this.rights = rightsOf(room.localParticipant.permissions);
       this.chat.connected(this.transport(room));
       this.hearServer(room, lib);
+      this.openThread();
       this.refresh();
       await this.publish(room, lib, media);
     } catch (error) {
@@ -453,6 +479,7 @@ export class CallSession extends Observable {
   }
 
   private mended(room: Room): void {
+    this.thread?.hurry();
     const rebuilt = this.link === 'rebuilding';
     this.link = 'steady';
     if (rebuilt) this.chat.restored(this.transport(room), this.brokenAt);
@@ -474,6 +501,15 @@ export class CallSession extends Observable {
       if (input === 'camera') this.checkBlur(track.mediaStreamTrack);
       this.refresh();
     });
+  }
+
+  private openThread(): void {
+    const facts = readToken(this.way.token);
+    if (!facts?.conversation || !facts.permissions.includes('chat:read')) return;
+    // Tokens that are refreshed on the way may be for the room alone.
+    const token = (): string => (readToken(this.newestToken)?.conversation ? this.newestToken : this.way.token);
+    this.thread = openThread(this.way.serverUrl, facts.conversation, facts.identity, token, placePatience);
+    this.thread.start();
   }
 
   private transport(room: Room): ChatTransport {
@@ -504,6 +540,7 @@ export class CallSession extends Observable {
     this.people = [];
     this.sounds = [];
     this.chat.ended();
+    this.thread?.stop();
     this.changed();
     const room = this.room;
     room?.removeAllListeners();

@@ -6,6 +6,7 @@ import type { I18n, TextKey } from '../core/i18n';
 import { staged } from '../core/people';
 import { maySend } from '../core/place';
 import type { CallSession, Notice } from '../core/session';
+import { readToken } from '../core/token';
 import './background';
 import './banner';
 import type { BannerIcon } from './banner';
@@ -19,6 +20,7 @@ import './people-panel';
 import './sending';
 import './sounds';
 import './stage';
+import './thread';
 import type { PictureChosen } from './tile';
 import { base, buttons } from './styles';
 import { WakeLock } from './wake-lock';
@@ -166,7 +168,7 @@ export class ClCallView extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.session, this.session.chat, this.session.moderation]);
+    new Watch(this, () => [this.session, this.session.chat, this.session.thread, this.session.moderation]);
   }
 
   override connectedCallback(): void {
@@ -183,10 +185,16 @@ export class ClCallView extends LitElement {
   }
 
   override willUpdate(): void {
-    const { unread, messages } = this.session.chat;
-    const newest = messages[messages.length - 1];
-    if (unread > this.unread && newest) this.spoken = this.i18n.t('notice.message', { name: newest.name });
+    const { unread } = this.session;
+    if (unread > this.unread) this.spoken = this.i18n.t('notice.message', { name: this.newestWriter() });
     this.unread = unread;
+  }
+
+  private newestWriter(): string {
+    const { keptThread, chat } = this.session;
+    if (!keptThread) return chat.messages.at(-1)?.name ?? '';
+    const newest = keptThread.messages.findLast((m) => m.sender !== keptThread.identity && m.kind !== 'system');
+    return keptThread.nameOf(newest?.sender ?? '');
   }
 
   override render() {
@@ -310,6 +318,14 @@ export class ClCallView extends LitElement {
     const { i18n, session } = this;
     switch (panel) {
       case 'chat':
+        if (session.keptThread) {
+          return html`<cl-thread
+            exportparts="log, message, bubble, fate, file, composer, typing"
+            .i18n=${i18n}
+            .thread=${session.keptThread}
+            .permissions=${readToken(session.token)?.permissions ?? []}
+          ></cl-thread>`;
+        }
         return html`<cl-chat-panel
           exportparts="log, message, composer"
           .i18n=${i18n}
@@ -367,7 +383,7 @@ export class ClCallView extends LitElement {
     }
     this.panel = panel;
     void this.updateComplete.then(() => {
-      const field = panel === 'chat' ? this.renderRoot.querySelector<HTMLElement>('cl-chat-panel') : null;
+      const field = panel === 'chat' ? this.renderRoot.querySelector<HTMLElement>('cl-thread, cl-chat-panel') : null;
       (field ?? this.renderRoot.querySelector<HTMLElement>('#panel-title'))?.focus();
     });
   }

@@ -139,7 +139,7 @@ export class CarelineCall extends LitElement {
       case 'connected':
         return html`<cl-call-view
           lang=${i18n.lang}
-          exportparts="call, header, connection, stage, tile, screen, label, video, notice, controls, control, microphone, camera, chat, leave, panel, log, message, composer, person"
+          exportparts="call, header, connection, stage, tile, screen, label, video, notice, controls, control, microphone, camera, chat, leave, panel, log, message, bubble, fate, file, composer, typing, person"
           .i18n=${i18n}
           .session=${session}
           .devices=${this.devices}

@@ -294,7 +294,7 @@ export class ClControls extends LitElement {
 
   private chat(): Control {
     const { i18n, session } = this;
-    const { unread } = session.chat;
+    const { unread } = session;
     return {
       id: 'chat',
       icon: MessageSquare,

@@ -8,26 +8,10 @@ import { readInvite } from '../core/invite';
 import type { Invitation } from '../core/token';
 import { readFragment, writeFragment } from '../core/token';
 import { keepLanguage, pageLanguage, speak } from './language';
+import { keep, kept } from './tab';
 
 const storedInvitation = 'careline.invitation';
 const storedPlace = 'careline.place';
-
-/** What this tab kept over a reload; undefined without session storage too: then the link is needed again. */
-function kept(key: string): unknown {
-  try {
-    return JSON.parse(sessionStorage.getItem(key) ?? 'null') ?? undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function keep(key: string, value: unknown): void {
-  try {
-    sessionStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // Without session storage a reload needs the link again.
-  }
-}
 
 /** The place of a guest: of the link in the address, else the one that this tab had. */
 function guest(): Place | undefined {

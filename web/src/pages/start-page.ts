@@ -1,6 +1,6 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, state } from 'lit/decorators.js';
-import { Copy, CopyCheck, ExternalLink } from 'lucide';
+import { Copy, CopyCheck, ExternalLink, MessageSquare } from 'lucide';
 import type { CallLink, NewCall } from '../core/api';
 import { makeCall } from '../core/api';
 import type { I18n } from '../core/i18n';
@@ -181,6 +181,12 @@ export class ClStartPage extends LitElement {
           <cl-icon directional .icon=${ExternalLink}></cl-icon>
           <span>${i18n.t('start.open')}<span class="unseen">: ${label}</span></span>
         </a>
+        ${link.chat
+          ? html`<a class="button" href=${new URL(link.chat, location.href).href} target="_blank" rel="noopener">
+              <cl-icon .icon=${MessageSquare}></cl-icon>
+              <span>${i18n.t('start.chat')}<span class="unseen">: ${label}</span></span>
+            </a>`
+          : nothing}
       </div>
     </li>`;
   }
