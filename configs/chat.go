@@ -7,6 +7,9 @@ type Chat struct {
 	EditWindow  time.Duration `yaml:"edit_window"`
 	DeletedDays int           `yaml:"deleted_days"`
 	EventDays   int           `yaml:"event_days"`
+
+	CallHistory    int  `yaml:"call_history"`
+	HistoryToStock bool `yaml:"history_to_stock"`
 }
 
 // Validate reports what is wrong.
@@ -17,5 +20,6 @@ func (c Chat) Validate() error {
 	}
 	p.number("chat.deleted_days", int64(c.DeletedDays), 0, 36_500)
 	p.number("chat.event_days", int64(c.EventDays), 1, 36_500)
+	p.number("chat.call_history", int64(c.CallHistory), 0, 100)
 	return p.err()
 }

@@ -61,7 +61,7 @@ func Default() *Config {
 			JoinTimeout:      60 * time.Second,
 			ResumeTimeout:    20 * time.Second,
 		},
-		Chat:        Chat{DeletedDays: 30, EventDays: 14},
+		Chat:        Chat{DeletedDays: 30, EventDays: 14, CallHistory: 50},
 		Attachments: Attachments{MaxSize: 25 << 20, Metadata: "strip"},
 		Limits: Limits{
 			Message:              256 << 10,

@@ -75,6 +75,8 @@ func everyVariable(t *testing.T) []string {
 		"chat.edit_window":              "15m",
 		"chat.deleted_days":             "7",
 		"chat.event_days":               "3",
+		"chat.call_history":             "20",
+		"chat.history_to_stock":         "true",
 		"attachments.max_size":          "10MiB",
 		"attachments.metadata":          "keep_sealed",
 		"attachments.clamd":             "127.0.0.1:3310",

@@ -80,6 +80,7 @@ func TestProblems(t *testing.T) {
 		{"chat: {edit_window: 1ms}", `chat.edit_window: got 1ms, expected a duration from 1s to 8760h0m0s (FILE:2)`},
 		{"chat: {deleted_days: -1}", `chat.deleted_days: got -1, expected a whole number from 0 to 36500 (FILE:2)`},
 		{"chat: {event_days: 0}", `chat.event_days: got 0, expected a whole number from 1 to 36500 (FILE:2)`},
+		{"chat: {call_history: 101}", `chat.call_history: got 101, expected a whole number from 0 to 100 (FILE:2)`},
 		{"seal: {key_file: \"a\\nb\"}", `seal.key_file: got "a\nb", expected text without control characters (FILE:2)`},
 		{`data_dir: ""`, `data_dir: got "", expected a folder (FILE:2)`},
 		{"shutdown_timeout: 1h", `shutdown_timeout: got 1h0m0s, expected a duration from 1s to 10m0s (FILE:2)`},

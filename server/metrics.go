@@ -52,6 +52,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "turn", read: func() any { return s.TURN() }, levels: map[string]bool{"Allocations": true, "Connections": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.outbox.Stats() }, levels: map[string]bool{"Waiting": true}},
 			{prefix: "feeds", read: func() any { return s.calls.api.FeedStats() }, levels: map[string]bool{"Sockets": true, "Streams": true, "Lagging": true}},
+			{prefix: "call_chat", read: func() any { return s.bridge.Stats() }},
 			{prefix: "webhook_receivers", read: func() any { return s.hooks.hooks.Stats() }},
 		},
 		requests:     desc("http_requests_total", "HTTP requests answered, by the class of their status; 1xx are WebSockets that ended.", "class"),

@@ -65,6 +65,7 @@ type Server struct {
 	hooks   *hooks
 	calls   *calls
 	chats   *chats
+	bridge  *bridge
 	relay   *relay // nil: no TURN
 	http    *http.Server
 	admin   *http.Server // nil: none
@@ -154,6 +155,7 @@ func (s *Server) build(opts Options) (err error) {
 	if s.calls, err = s.newCalls(opts); err != nil {
 		return fmt.Errorf("prepare calls: %w", err)
 	}
+	s.bridge = s.newBridge(opts)
 	pages, err := web.Handler(web.Options{Dir: s.cfg.Web.Dir, Dev: s.cfg.Development, Logger: opts.Logger})
 	if err != nil {
 		return fmt.Errorf("prepare pages: %w", err)
@@ -196,6 +198,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.storage.run(failed)
 	s.calls.run()
 	s.chats.run(s)
+	s.bridge.run()
 	s.hooks.run(failed)
 	mediaCtx, stopMedia := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopMedia()

@@ -45,6 +45,7 @@ func (s *Server) stop(stopMedia context.CancelFunc, media <-chan struct{}, servi
 			return nil
 		}},
 		{"write who was in calls", s.calls.close},
+		{"keep what was written in calls", s.bridge.close},
 		{"write what was read", s.chats.close},
 		{"deliver webhooks", func() error { return s.hooks.close(soft) }},
 		{"close the store", s.storage.close}, // last: nobody writes any more
