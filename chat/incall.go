@@ -33,14 +33,14 @@ func (s *Service) Thread(ctx context.Context, conversation string) (t Thread, er
 	return t, err
 }
 
-// Seat gives somebody a place in the conversation of the call that they are in, unless they have one. Who was removed from the conversation gets
-// none (ErrPutOut), nor does a third person in a direct one (ErrFull).
-func (s *Service) Seat(ctx context.Context, conversation string, person Person) error {
+// Seat gives somebody a place in the conversation of the call that they are in, unless they have one, and returns the number of the first message
+// that they may see. Who was removed from the conversation gets none (ErrPutOut), nor does a third person in a direct one (ErrFull).
+func (s *Service) Seat(ctx context.Context, conversation string, person Person) (first uint64, err error) {
 	if err := person.check(); err != nil {
-		return err
+		return 0, err
 	}
-	seated := false
 	free := func(tx *store.Tx) (Conversation, error) {
+		first = 0
 		c, err := live(tx, conversation)
 		if err != nil {
 			return c, err
@@ -51,29 +51,32 @@ func (s *Service) Seat(ctx context.Context, conversation string, person Person) 
 			return c, nil
 		case err == nil && p.State == Removed:
 			return c, ErrPutOut
+		case err == nil && p.State == In:
+			first = p.first()
 		}
-		seated = err == nil && p.State == In
 		return c, err
 	}
-	if err := s.cfg.Log.View(ctx, func(tx *store.Tx) error { _, err := free(tx); return err }); err != nil || seated {
-		return err
+	if err := s.cfg.Log.View(ctx, func(tx *store.Tx) error { _, err := free(tx); return err }); err != nil || first > 0 {
+		return first, err
 	}
 	sealed, err := s.sealNames(ctx, conversation, []Person{person})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return s.update(ctx, func(tx *store.Tx) error {
+	err = s.update(ctx, func(tx *store.Tx) error {
 		c, err := free(tx)
-		if err != nil || seated {
+		if err != nil || first > 0 {
 			return err
 		}
 		p, err := s.enter(tx, &c, person, sealed[0], person.Principal, c.Status == Active)
 		if err != nil {
 			return err
 		}
+		first = p.first()
 		_, err = s.cfg.Chain.Append(tx, audit.Entry{Actor: person.Principal, Action: "participant.seated", Object: conversation + "/" + p.ID, From: "call"})
 		return err
 	})
+	return first, err
 }
 
 // Written finds what somebody wrote in a conversation, by the client key that it was sent under or by its id.

@@ -9,6 +9,13 @@ import (
 	"careline/internal/store"
 )
 
+func (r *rig) seat(conversation string, p Person) uint64 {
+	r.t.Helper()
+	first, err := r.Seat(ctx, conversation, p)
+	r.must(err)
+	return first
+}
+
 // TestSeat gives people places who have no permission at all.
 func TestSeat(t *testing.T) {
 	r := newRig(t)
@@ -16,9 +23,13 @@ func TestSeat(t *testing.T) {
 	r.say(c, "ann", "before")
 	gus := Person{Principal: "gus", Name: "Gus", Kin: Guest}
 	for range 2 {
-		r.must(r.Seat(ctx, c, gus))
+		if first := r.seat(c, gus); first != 2 {
+			t.Errorf("a guest sees from message %d on", first)
+		}
 	}
-	r.must(r.Seat(ctx, c, Person{Principal: "ann", Kin: Guest})) // who has a place keeps it as it is
+	if first := r.seat(c, Person{Principal: "ann", Kin: Guest}); first != 1 { // who has a place keeps it as it is
+		t.Errorf("a user sees from message %d on", first)
+	}
 	people, err := r.People(ctx, who("ann"), c, "", 10)
 	r.must(err)
 	if len(people) != 2 || people[0].Kin != User || people[1].Principal != "gus" || people[1].Kin != Guest || people[1].Role != GuestRole || people[1].Name != "Gus" {
@@ -52,18 +63,20 @@ func TestSeatRefuses(t *testing.T) {
 	ben, err := r.People(ctx, who("ann"), c, "ann", 1)
 	r.must(err)
 	r.must(r.Remove(ctx, who("ann"), c, ben[0].ID))
-	if err := r.Seat(ctx, c, Person{Principal: "ben"}); !errors.Is(err, ErrPutOut) {
+	if _, err := r.Seat(ctx, c, Person{Principal: "ben"}); !errors.Is(err, ErrPutOut) {
 		t.Errorf("who was removed: %v", err)
 	}
 	two, err := r.Create(ctx, who("ann"), NewConversation{Type: Direct, People: []Person{{Principal: "ben"}}})
 	r.must(err)
-	if err := r.Seat(ctx, two.ID, Person{Principal: "cleo"}); !errors.Is(err, ErrFull) {
+	if _, err := r.Seat(ctx, two.ID, Person{Principal: "cleo"}); !errors.Is(err, ErrFull) {
 		t.Errorf("a third person: %v", err)
 	}
-	isKind(t, r.Seat(ctx, "none", Person{Principal: "ann"}), errs.NotFound)
-	isKind(t, r.Seat(ctx, c, Person{}), errs.Invalid)
+	_, err = r.Seat(ctx, "none", Person{Principal: "ann"})
+	isKind(t, err, errs.NotFound)
+	_, err = r.Seat(ctx, c, Person{})
+	isKind(t, err, errs.Invalid)
 	r.must(r.Leave(ctx, who("ann"), c))
-	r.must(r.Seat(ctx, c, Person{Principal: "ann"})) // who left comes back
+	r.seat(c, Person{Principal: "ann"}) // who left comes back
 	_, err = r.Get(ctx, who("ann"), c)
 	r.must(err)
 }
@@ -76,7 +89,7 @@ func TestSeatInClosedConversation(t *testing.T) {
 	r.must(err)
 	before, err := r.Thread(ctx, c)
 	r.must(err)
-	r.must(r.Seat(ctx, c, Person{Principal: "ben"}))
+	r.seat(c, Person{Principal: "ben"})
 	after, err := r.Thread(ctx, c)
 	r.must(err)
 	if len(r.read(c, "ben")) == 0 || after.LastSeq != before.LastSeq {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	kinds "careline/call"
 	"careline/chat"
 	"careline/internal/clock"
 	"careline/sfu"
@@ -25,14 +26,15 @@ type Chats interface {
 	Edit(ctx context.Context, caller *chat.Caller, conversation string, seq uint64, e chat.Edit) (chat.MessageView, error)
 	DeleteMessage(ctx context.Context, caller *chat.Caller, conversation string, seq uint64, revision *uint64, reason string) error
 	Messages(ctx context.Context, caller *chat.Caller, conversation string, w chat.Window) (chat.Messages, error)
-	Seat(ctx context.Context, conversation string, person chat.Person) error
+	Seat(ctx context.Context, conversation string, person chat.Person) (first uint64, err error)
 	Thread(ctx context.Context, conversation string) (chat.Thread, error)
 	Written(ctx context.Context, conversation, principal, clientKey, id string) (chat.Message, error)
 }
 
-// CallThreads knows which conversation belongs to the call in a room; *call.Service does.
+// CallThreads knows which conversation belongs to the call in a room, and who was named for it; *call.Service does.
 type CallThreads interface {
 	Conversation(ctx context.Context, room string) (conversation string, ok bool, err error)
+	Participant(ctx context.Context, call, identity string) (kinds.Participant, error)
 }
 
 // ChatRooms is what a ChatBridge does in the engine; *sfu.Manager has it.
@@ -194,7 +196,7 @@ func (b *ChatBridge) known(sid string) *chatRoom {
 // Happened implements chat.Listener.
 func (b *ChatBridge) Happened(h *chat.Happening) {
 	b.linked(h.Stream, func(r *chatRoom) {
-		if !r.queue(func(context.Context) { r.tell(h) }) {
+		if !r.queue(func(ctx context.Context) { r.tell(ctx, h) }) {
 			b.counters.outDropped.Add(1)
 		}
 	})

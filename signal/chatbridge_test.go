@@ -32,7 +32,8 @@ type fakeChats struct {
 	gate     chan struct{}
 	messages []chat.MessageView
 	seated   map[string]chat.Person
-	refuse   map[string]error // who gets no place
+	first    map[string]uint64 // message that somebody sees
+	refuse   map[string]error  // who gets no place
 	incident bool
 }
 
@@ -101,21 +102,26 @@ func (f *fakeChats) DeleteMessage(_ context.Context, _ *chat.Caller, _ string, s
 	return f.err
 }
 
-func (f *fakeChats) Messages(_ context.Context, _ *chat.Caller, _ string, w chat.Window) (chat.Messages, error) {
+func (f *fakeChats) Messages(_ context.Context, c *chat.Caller, _ string, w chat.Window) (chat.Messages, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	from := max(0, len(f.messages)-w.Limit)
+	from := max(0, len(f.messages)-w.Limit, int(f.first[c.Principal])-1)
 	return chat.Messages{Items: slices.Clone(f.messages[from:])}, f.err
 }
 
-func (f *fakeChats) Seat(_ context.Context, _ string, p chat.Person) error {
+func (f *fakeChats) Seat(_ context.Context, _ string, p chat.Person) (uint64, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.refuse[p.Principal]; err != nil {
-		return err
+		return 0, err
 	}
-	f.seated[p.Principal] = p
-	return nil
+	if f.first[p.Principal] == 0 {
+		f.seated[p.Principal], f.first[p.Principal] = p, 1
+		if p.Kin == chat.Guest {
+			f.first[p.Principal] = uint64(len(f.messages)) + 1
+		}
+	}
+	return f.first[p.Principal], nil
 }
 
 func (f *fakeChats) Thread(context.Context, string) (chat.Thread, error) {
@@ -152,6 +158,17 @@ type fakeCalls struct{}
 
 func (fakeCalls) Conversation(_ context.Context, room string) (string, bool, error) {
 	return "conv", room == "call", nil
+}
+
+// Participant knows everybody in it as named, but for some guests.
+func (fakeCalls) Participant(_ context.Context, room, identity string) (roles.Participant, error) {
+	switch {
+	case room != "call" || identity == "unknown":
+		return roles.Participant{}, errs.New(errs.NotFound, "nobody")
+	case identity == "guest":
+		return roles.Participant{Named: true, Invite: "link"}, nil
+	}
+	return roles.Participant{Named: identity != "stranger" && identity != "viewer"}, nil
 }
 
 // sentPacket is a packet that reached somebody.
@@ -238,7 +255,7 @@ type chatRig struct {
 func newChatRig(t *testing.T, change ...func(*chatRig, *ChatConfig)) *chatRig {
 	t.Helper()
 	r := &chatRig{
-		t: t, clock: clock.NewFake(time.Now()), chats: &fakeChats{seated: make(map[string]chat.Person), refuse: make(map[string]error)},
+		t: t, clock: clock.NewFake(time.Now()), chats: &fakeChats{seated: make(map[string]chat.Person), refuse: make(map[string]error), first: make(map[string]uint64)},
 		hall: &fakeHall{people: make(map[string]*livekit.ParticipantInfo)},
 	}
 	cfg := ChatConfig{

@@ -47,9 +47,7 @@ func (r *chatRoom) keep(ctx context.Context, n *chatNote) {
 	conversation := r.thread.Load().conversation
 	answer, change, fresh, err := chatAnswer{}, chatChange{}, false, r.seat(ctx, conversation, n.info)
 	if err == nil {
-		caller := &chat.Caller{
-			Principal: n.identity, Name: n.info.Name, Kin: kinOf(n.info), Permissions: chatRights, Only: conversation, From: wayIn,
-		}
+		caller := &chat.Caller{Principal: n.identity, Name: n.info.Name, Permissions: chatRights, Only: conversation, From: wayIn}
 		answer, change, fresh, err = r.commit(ctx, caller, conversation, n)
 	}
 	if err != nil {

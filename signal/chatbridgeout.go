@@ -1,8 +1,10 @@
 package signal
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -35,7 +37,7 @@ const (
 )
 
 // tell sends what happened in the conversation into the room, but not to those who have it.
-func (r *chatRoom) tell(h *chat.Happening) {
+func (r *chatRoom) tell(ctx context.Context, h *chat.Happening) {
 	t := r.thread.Load()
 	if t == nil || t.conversation != h.Stream {
 		return
@@ -44,14 +46,7 @@ func (r *chatRoom) tell(h *chat.Happening) {
 	switch h.Type {
 	case chat.ParticipantJoined, chat.ParticipantLeft, chat.ParticipantRemoved:
 		if who, err := event.Decode[chat.ParticipantEvent](&h.Event); err == nil {
-			switch h.Type {
-			case chat.ParticipantJoined:
-				r.seats[who.Principal] = true
-			case chat.ParticipantLeft:
-				delete(r.seats, who.Principal)
-			default:
-				r.seats[who.Principal] = false
-			}
+			r.moved(ctx, t.conversation, who.Principal, h.Type)
 		}
 	}
 	if r.bridge.cfg.Envelope == nil {
@@ -62,7 +57,11 @@ func (r *chatRoom) tell(h *chat.Happening) {
 		r.bridge.cfg.Logger.Error("encode an event", "event", h.Pos, "error", err)
 		return
 	}
-	r.postEvent(envelope)
+	seq := uint64(math.MaxUint64) // it is no message
+	if h.Message != nil {
+		seq = h.Message.Seq
+	}
+	r.postEvent(envelope, seq)
 }
 
 // notice sends who reads or writes to clients that know it.
@@ -75,12 +74,14 @@ func (r *chatRoom) notice(n chat.Notice) {
 		r.bridge.cfg.Logger.Error("encode a notice", "error", err)
 		return
 	}
-	r.postEvent(envelope)
+	r.postEvent(envelope, math.MaxUint64)
 }
 
-func (r *chatRoom) postEvent(envelope []byte) {
+// postEvent sends an envelope about a message to the clients that know it and have a place.
+func (r *chatRoom) postEvent(envelope []byte, seq uint64) {
 	r.post("", func(i *livekit.ParticipantInfo) bool {
-		return i.Attributes[sfu.ClientAttribute] == "1" && r.seats[i.Identity]
+		_, known := r.seats[i.Identity]
+		return i.Attributes[sfu.ClientAttribute] == "1" && known && r.mayKnow(i, seq)
 	}, userPacket(topicEvent, envelope))
 }
 
@@ -119,7 +120,15 @@ func (r *chatRoom) tellMessage(h *chat.Happening) {
 		return // what happened to it since is told next
 	}
 	out := newOutgoing(m, op)
-	to := func(i *livekit.ParticipantInfo) bool { return !r.shut(i.Identity) && !(ours && i.Identity == own.by) }
+	to := func(i *livekit.ParticipantInfo) bool {
+		switch {
+		case ours && i.Identity == own.by:
+			return false
+		case op == livekit.DataStream_CREATE:
+			return r.mayHear(i)
+		}
+		return r.mayKnow(i, m.Seq)
+	}
 	r.post(out.author, to, out.stream(nil)...)
 	r.post(out.author, func(i *livekit.ParticipantInfo) bool {
 		// An old client knows its own messages as nobody's when they come back: it would show a change of one as another message.

@@ -68,6 +68,36 @@ func TestAuthorsInsideAreNamed(t *testing.T) {
 	r.expect("ann", "ann: UPDATE stream", "changed outside", "end")
 }
 
+// TestGuestsSeeWhatTheyMay: who came after a message was written is not told what it says now; nor is a viewer, who has no place.
+func TestGuestsSeeWhatTheyMay(t *testing.T) {
+	r := newChatRig(t)
+	r.outside("dora", "old")
+	r.clock.Advance(time.Second)
+	r.comeAs(&livekit.ParticipantInfo{Identity: "guest", Sid: "PA_guest", JoinedAtMs: r.clock.Now().UnixMilli(), Attributes: map[string]string{sfu.ClientAttribute: "1"}})
+	r.comeAs(&livekit.ParticipantInfo{Identity: "viewer", Sid: "PA_viewer", JoinedAtMs: r.clock.Now().UnixMilli(),
+		Attributes: map[string]string{roles.RoleAttribute: string(roles.Viewer), sfu.ClientAttribute: "1"}})
+	r.outside("dora", "new")
+	both := []string{"careline.chat: CREATE id-2", "new", "end", `lk-chat-topic {"id":"id-2","timestamp":2,"message":"new","ignoreLegacy":true}`}
+	r.expect("guest", append(slices.Clone(both), "careline.event message.created")...)
+	r.expect("viewer", both...)
+	for seq, told := range map[uint64]bool{1: false, 2: true} {
+		r.took("ann")
+		r.chats.set(func() {
+			m := &r.chats.messages[seq-1]
+			m.Text, m.EditNo = "changed", m.EditNo+1
+		})
+		r.happen(chat.MessageUpdated, seq)
+		for _, who := range []string{"guest", "viewer"} {
+			if got := r.took(who); slices.Contains(got, "changed") != told || !told && len(got) > 0 {
+				t.Errorf("of message %d the %s is sent %q", seq, who, got)
+			}
+		}
+		if got := r.took("ann"); !slices.Contains(got, "changed") {
+			t.Errorf("of message %d ann is sent %q", seq, got)
+		}
+	}
+}
+
 // TestDurable: what is written is sent to the others once it is kept, and never when it is not.
 func TestDurable(t *testing.T) {
 	for name, set := range map[string]func(*chatRig){
@@ -150,23 +180,19 @@ func TestConversationByMetadata(t *testing.T) {
 func TestPlaces(t *testing.T) {
 	r := newChatRig(t)
 	want := map[string]chat.Kin{"ann": chat.User, "ben": chat.User, "cleo": chat.User}
-	for role, kin := range map[roles.Role]chat.Kin{
-		roles.Host: chat.User, roles.Operator: chat.User, roles.Speaker: chat.User, roles.Guest: chat.Guest, "": chat.Guest, roles.Viewer: "",
-	} {
-		identity := "a " + string(role)
-		r.comeAs(&livekit.ParticipantInfo{Identity: identity, Sid: "PA_" + identity, Attributes: map[string]string{roles.RoleAttribute: string(role)}})
-		if want[identity] = kin; kin == "" {
-			delete(want, identity)
-		}
+	for _, identity := range []string{"guest", "stranger", "unknown"} {
+		r.comeAs(&livekit.ParticipantInfo{Identity: identity, Sid: "PA_" + identity})
+		want[identity] = chat.Guest
 	}
+	r.comeAs(&livekit.ParticipantInfo{Identity: "viewer", Sid: "PA_viewer", Attributes: map[string]string{roles.RoleAttribute: string(roles.Viewer)}})
 	for kind, p := range map[livekit.ParticipantInfo_Kind]*livekit.ParticipantPermission{
 		livekit.ParticipantInfo_AGENT: {}, livekit.ParticipantInfo_EGRESS: {}, livekit.ParticipantInfo_STANDARD: {Hidden: true}, livekit.ParticipantInfo_SIP: {Recorder: true},
 	} {
 		r.comeAs(&livekit.ParticipantInfo{Identity: kind.String(), Sid: "PA_" + kind.String(), Kind: kind, Permission: p})
 	}
-	r.send("a viewer", header("1", "I write"))
+	r.send("viewer", header("1", "I write"))
 	r.settle()
-	want["a viewer"] = chat.Guest
+	want["viewer"] = chat.Guest
 	got := make(map[string]chat.Kin)
 	for identity, p := range r.chats.seated {
 		got[identity] = p.Kin

@@ -13,6 +13,7 @@ import (
 	kinds "careline/call"
 	"careline/chat"
 	"careline/internal/errs"
+	"careline/internal/event"
 )
 
 // chatRoom is one room of the bridge. Its goroutine does what waits in jobs, in order: so what one person wrote is kept in the order in which
@@ -36,9 +37,15 @@ type chatRoom struct {
 	recent  recentIDs
 
 	// owned by run
-	seats  map[string]bool         // who has a place; false: who is refused one, and is told nothing
+	seats  map[string]chatSeat     // of those in the room, as far as they were looked at
 	handed map[uint64]time.Time    // messages above floor, by when they were sent into the room
 	own    map[chatChange]chatHand // what came out of the room and was not heard back yet
+}
+
+// chatSeat is somebody's place in the conversation.
+type chatSeat struct {
+	refused bool   // there is none: nothing is told
+	first   uint64 // message that may be seen
 }
 
 // roomThread is what a room has to do with chat. It is replaced as a whole.
@@ -51,7 +58,7 @@ func newChatRoom(b *ChatBridge, sid, name string) *chatRoom {
 	return &chatRoom{
 		bridge: b, sid: sid, name: name, jobs: make(chan func(context.Context), chatJobs), over: make(chan struct{}),
 		streams: make(map[string]*chatStream), writers: make(map[string]*chatWriter),
-		seats: make(map[string]bool), handed: make(map[uint64]time.Time), own: make(map[chatChange]chatHand),
+		seats: make(map[string]chatSeat), handed: make(map[uint64]time.Time), own: make(map[chatChange]chatHand),
 	}
 }
 
@@ -189,34 +196,65 @@ func serving(info *livekit.ParticipantInfo) bool {
 
 // seat gives somebody a place, once.
 func (r *chatRoom) seat(ctx context.Context, conversation string, info *livekit.ParticipantInfo) error {
-	if r.seats[info.Identity] {
+	if s, known := r.seats[info.Identity]; known && !s.refused {
 		return nil
 	}
-	person := chat.Person{Principal: info.Identity, Name: info.Name, Kin: kinOf(info)}
-	err := r.bridge.cfg.Chats.Seat(ctx, conversation, person)
+	kin, err := r.kin(ctx, info)
+	if err != nil {
+		return err
+	}
+	first, err := r.bridge.cfg.Chats.Seat(ctx, conversation, chat.Person{Principal: info.Identity, Name: info.Name, Kin: kin})
 	switch {
 	case err == nil:
-		r.seats[info.Identity] = true
+		r.seats[info.Identity] = chatSeat{first: first}
 	case errs.Is(err, errs.Denied), errs.Is(err, errs.Conflict):
-		r.seats[info.Identity] = false
+		r.seats[info.Identity] = chatSeat{refused: true}
 	}
 	return err
 }
 
-// kinOf says as what somebody comes who has no place yet: who was named for a call has one already.
-func kinOf(info *livekit.ParticipantInfo) chat.Kin {
-	switch kinds.Role(info.Attributes[kinds.RoleAttribute]) {
-	case kinds.Party, kinds.Host, kinds.Operator, kinds.Speaker:
-		return chat.User
+// kin says as what somebody comes who has no place yet: who was named for the call as a user, others as guests.
+func (r *chatRoom) kin(ctx context.Context, info *livekit.ParticipantInfo) (chat.Kin, error) {
+	if serving(info) {
+		return chat.AI, nil
 	}
-	if info.Kind == livekit.ParticipantInfo_AGENT || info.Permission.GetAgent() {
-		return chat.AI
+	p, err := r.bridge.cfg.Calls.Participant(ctx, r.name, info.Identity)
+	switch {
+	case errs.Is(err, errs.NotFound): // or the room is no call
+		return chat.Guest, nil
+	case err != nil:
+		return "", err
+	case p.Guest():
+		return chat.Guest, nil
 	}
-	return chat.Guest
+	return chat.User, nil
 }
 
-// shut tells whether somebody in the room must not learn what is written in the conversation.
-func (r *chatRoom) shut(identity string) bool {
-	has, known := r.seats[identity]
-	return known && !has
+// moved follows what became of somebody's place elsewhere.
+func (r *chatRoom) moved(ctx context.Context, conversation, identity string, t event.Type) {
+	delete(r.seats, identity)
+	switch t {
+	case chat.ParticipantRemoved:
+		r.seats[identity] = chatSeat{refused: true}
+	case chat.ParticipantJoined:
+		info, err := r.bridge.cfg.Rooms.GetParticipant(r.name, identity)
+		if err == nil {
+			err = r.seat(ctx, conversation, info)
+		}
+		if err != nil && !errs.Is(err, errs.NotFound) {
+			r.bridge.cfg.Logger.Warn("look at a place in the conversation of a call", "room", r.name, "error", err)
+		}
+	}
+}
+
+// mayHear tells whether somebody in the room may be told of a message that was written now.
+func (r *chatRoom) mayHear(i *livekit.ParticipantInfo) bool { return !r.seats[i.Identity].refused }
+
+// mayKnow tells whether somebody in the room may see a message that was written before: by a place, or for it was said in the room.
+func (r *chatRoom) mayKnow(i *livekit.ParticipantInfo, seq uint64) bool {
+	if s, known := r.seats[i.Identity]; known {
+		return !s.refused && seq >= s.first
+	}
+	at, said := r.handed[seq]
+	return said && at.UnixMilli() >= i.JoinedAtMs
 }
