@@ -439,6 +439,24 @@ func TestEditsFromInside(t *testing.T) {
 	r.problem("ben", "id-2", "not-found")
 }
 
+// TestFilesAreRefused: the text beside files is kept, and their sender is told that they are not.
+func TestFilesAreRefused(t *testing.T) {
+	r := newChatRig(t)
+	file := &livekit.DataPacket{Value: &livekit.DataPacket_StreamHeader{StreamHeader: &livekit.DataStream_Header{
+		StreamId: "f", Topic: topicChat, ContentHeader: &livekit.DataStream_Header_ByteHeader{ByteHeader: &livekit.DataStream_ByteHeader{Name: "map.pdf"}},
+	}}}
+	text := header("1", "look", func(h *livekit.DataStream_Header) { h.GetTextHeader().AttachedStreamIds = []string{"f"} })
+	for _, p := range []*livekit.DataPacket{text, file, chunk("f", 0, "content"), trailer("f")} {
+		if !r.send("ann", p) {
+			t.Errorf("held back %v", p)
+		}
+	}
+	got := r.answers("ann")
+	if len(got) != 2 || got[0].ID != "f" || got[0].Problem != "validation" || got[1].ID != "1" || got[1].Problem != "" || len(r.chats.all()) != 1 {
+		t.Errorf("answered %+v", got)
+	}
+}
+
 // TestReplies: a reply to a stream is one to its message.
 func TestReplies(t *testing.T) {
 	r := newChatRig(t)

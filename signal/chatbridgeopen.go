@@ -45,7 +45,7 @@ func (r *chatRoom) paced(sid string) bool {
 // header takes the beginning of a text, or all of it.
 func (r *chatRoom) header(t *roomThread, from chatSender, packet *livekit.DataPacket, h *livekit.DataStream_Header) (forward bool) {
 	about := h.GetTextHeader()
-	if h.EncryptionType != livekit.Encryption_NONE { //nolint:staticcheck // clients from before encrypted packets say it here
+	if h.EncryptionType != livekit.Encryption_NONE { // clients from before encrypted packets say it here
 		r.bridge.counters.sealed.Add(1)
 		return true
 	}
@@ -73,6 +73,9 @@ func (r *chatRoom) header(t *roomThread, from chatSender, packet *livekit.DataPa
 			r.open(&chatStream{id: h.StreamId, sid: from.SID()}) // its pieces go nowhere, too
 		}
 		return forward
+	}
+	for _, file := range about.AttachedStreamIds[:min(len(about.AttachedStreamIds), chatStreams)] {
+		r.refuse(from, file, errChatFile)
 	}
 	n := r.note(t, from, packet, op, h.StreamId, "")
 	n.replyTo, n.sentAt, n.generated = about.ReplyToStreamId, h.Timestamp, about.Generated || n.behalf != ""
