@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	"careline/api"
+	"careline/chat"
 	"careline/signal"
 )
 
@@ -21,7 +23,9 @@ func (s *Server) newBridge(opts Options) *bridge {
 	b := &bridge{ChatBridge: signal.NewChatBridge(signal.ChatConfig{
 		Chats: s.chats.Service, Calls: s.calls.Service, Rooms: s.rooms,
 		History: s.cfg.Chat.CallHistory, HistoryToStock: s.cfg.Chat.HistoryToStock,
-		Clock: opts.Clock, Logger: opts.Logger,
+		Envelope: api.EnvelopeOf,
+		Notice:   func(n chat.Notice) ([]byte, error) { return api.NoticeOf(n, opts.Clock.Now()) },
+		Clock:    opts.Clock, Logger: opts.Logger,
 	})}
 	s.rooms.SetData(b.ChatBridge)
 	s.rooms.Watch(b.ChatBridge)

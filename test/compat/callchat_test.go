@@ -17,6 +17,7 @@ import (
 	"careline/api"
 	"careline/call"
 	"careline/configs"
+	"careline/sfu"
 )
 
 // chatCall is a conference of ann, ben and dora, of whom dora stays outside.
@@ -214,6 +215,9 @@ func TestCallChatFromOutside(t *testing.T) {
 	var outside api.Stored
 	if status := r.v1(http.MethodPost, path, tokens["dora"], api.NewMessage{Text: "from outside", ClientKey: "1"}, &outside); status != http.StatusCreated {
 		t.Fatalf("sent: %d", status)
+	}
+	for _, p := range []*probe{ann, ben} { // what is written inside goes to the others at once
+		eventually(t, "the message inside", func() bool { return len(streamsOf(p.media.received())) == 1 })
 	}
 	ann.write(inline("stream-1", "from inside"))
 	inside := ann.answered(1)
@@ -479,5 +483,37 @@ func TestCallChatByMetadata(t *testing.T) {
 	other.write(&livekit.DataPacket{Value: &livekit.DataPacket_User{User: &livekit.UserPacket{Payload: []byte("x")}}})
 	if n := len(r.thread(&c, tokens["dora"])); n != 1 {
 		t.Errorf("%d are kept", n)
+	}
+}
+
+// TestCallChatClientEvents: a client that knows Careline is told of what happens as events, and of its own messages too.
+func TestCallChatClientEvents(t *testing.T) {
+	r := start(t, setup{})
+	c, tokens := r.chatCall(nil)
+	i := newInbox()
+	ann := r.into(t, single, tokens["ann"], i.callback())
+	ben := newInbox()
+	r.into(t, single, tokens["ben"], ben.callback())
+	openChannels(t, ann, ben)
+	ann.LocalParticipant.SetAttributes(map[string]string{sfu.ClientAttribute: "1"})
+	eventually(t, "the attribute", func() bool { return ann.LocalParticipant.Attributes()[sfu.ClientAttribute] == "1" })
+	r.v1(http.MethodPost, "/conversations/"+c.Conversation+"/messages", tokens["dora"], api.NewMessage{Text: "hello", ClientKey: "1"}, nil)
+	var envelope api.Envelope
+	eventually(t, "the event", func() bool {
+		found := false
+		i.locked(func() {
+			for _, d := range i.data {
+				if d.topic == "careline.event" && json.Unmarshal([]byte(d.text), &envelope) == nil && envelope.Type == "message.created" {
+					found = true
+				}
+			}
+		})
+		return found
+	})
+	if envelope.ConversationID != c.Conversation {
+		t.Errorf("told %+v", envelope)
+	}
+	if ben.topic("careline.event") != 0 {
+		t.Error("a client that does not know them is sent events")
 	}
 }
