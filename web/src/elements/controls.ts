@@ -162,7 +162,7 @@ export class ClControls extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.session, this.session.chat, this.session.moderation, this.devices]);
+    new Watch(this, () => [this.session, this.session.chat, this.session.thread, this.session.moderation, this.devices]);
   }
 
   /** Returns the focus to the button that opens `panel`. */
