@@ -5,6 +5,7 @@ const { Room, RoomEvent, Track } = lk;
 
 const events = [];
 const texts = [];
+const streams = [];
 const files = [];
 const data = [];
 let room;
@@ -53,7 +54,9 @@ function listen(room) {
       data.push({ text: new TextDecoder().decode(payload), identity: participant?.identity, reliable: kind === 0, topic }),
     );
   room.registerTextStreamHandler('lk.chat', async (reader, { identity }) => {
-    texts.push({ identity, text: await reader.readAll() });
+    const text = await reader.readAll();
+    texts.push({ identity, text });
+    streams.push({ id: reader.info.id, identity, text, attributes: reader.info.attributes ?? {} });
   });
   room.registerByteStreamHandler('files', async (reader, { identity }) => {
     const chunks = await reader.readAll();
@@ -227,6 +230,7 @@ window.compat = {
   outbound,
   events,
   texts,
+  streams,
   files,
   data,
   energy,
