@@ -15,6 +15,7 @@ import (
 
 	"careline/internal/audit"
 	"careline/internal/errs"
+	"careline/internal/seal"
 	"careline/internal/store"
 )
 
@@ -25,7 +26,7 @@ type Format string
 const (
 	AsJSON Format = "json"
 	AsHTML Format = "html" // to read and print, without scripts
-	AsZIP  Format = "zip"  // both, and a manifest with the hash of each file
+	AsZIP  Format = "zip"  // both, and a signed manifest with the hash of each file
 )
 
 // Valid tells whether there is such a format.
@@ -93,7 +94,7 @@ func (s *Service) Export(ctx context.Context, caller *Caller, conversation strin
 	if err != nil {
 		return nil, err
 	}
-	out, err := x.write(f)
+	out, err := x.write(f, s.cfg.Vault.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("export a conversation: %w", err)
 	}
@@ -144,7 +145,7 @@ func (s *Service) collect(ctx context.Context, caller *Caller, conversation stri
 //go:embed export.html
 var exportTemplate string
 
-func (x *Exported) write(f Format) ([]byte, error) {
+func (x *Exported) write(f Format, signer *seal.Signer) ([]byte, error) {
 	var out bytes.Buffer
 	switch f {
 	case AsHTML:
@@ -154,7 +155,7 @@ func (x *Exported) write(f Format) ([]byte, error) {
 		}
 		return out.Bytes(), err
 	case AsZIP:
-		err := x.archive(&out)
+		err := x.archive(&out, signer)
 		return out.Bytes(), err
 	}
 	enc := json.NewEncoder(&out)
@@ -163,20 +164,13 @@ func (x *Exported) write(f Format) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// manifestFile is what a manifest says of a file.
-type manifestFile struct {
-	Name   string `json:"name"`
-	Size   int    `json:"size"`
-	SHA256 string `json:"sha256"`
-}
-
-// archive writes both other formats, the messages as lines, and last a manifest with the hash of each.
-func (x *Exported) archive(w io.Writer) error {
+// archive writes both other formats, the messages as lines, and last a manifest with the hash of each, and its signature.
+func (x *Exported) archive(w io.Writer, signer *seal.Signer) error {
 	var list []manifestFile
 	z := zip.NewWriter(w)
 	put := func(name string, b []byte) error {
 		sum := sha256.Sum256(b)
-		list = append(list, manifestFile{name, len(b), hex.EncodeToString(sum[:])})
+		list = append(list, manifestFile{name, int64(len(b)), hex.EncodeToString(sum[:])})
 		f, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: x.ExportedAt})
 		if err == nil {
 			_, err = f.Write(b)
@@ -184,7 +178,7 @@ func (x *Exported) archive(w io.Writer) error {
 		return err
 	}
 	for name, f := range map[string]Format{"conversation.json": AsJSON, "conversation.html": AsHTML} {
-		b, err := x.write(f)
+		b, err := x.write(f, signer)
 		if err == nil {
 			err = put(name, b)
 		}
@@ -202,11 +196,12 @@ func (x *Exported) archive(w io.Writer) error {
 	if err := put("messages.jsonl", lines.Bytes()); err != nil {
 		return err
 	}
-	manifest, err := json.MarshalIndent(map[string]any{
-		"conversation_id": x.Conversation, "exported_at": x.ExportedAt, "exported_by": x.ExportedBy, "files": list,
-	}, "", " ")
+	manifest, err := json.MarshalIndent(Manifest{x.Conversation, x.ExportedAt, x.ExportedBy, list, signer.Public()}, "", " ")
 	if err == nil {
-		err = put("manifest.json", manifest)
+		err = put(manifestName, manifest)
+	}
+	if err == nil {
+		err = put(signatureName, signer.Sign(manifest))
 	}
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func TestA23Export(t *testing.T) {
 			r.must(json.Unmarshal(b, &manifest))
 		}
 	}
-	if len(manifest.Files) != 3 || len(sums) != 4 {
+	if len(manifest.Files) != 3 || len(sums) != 5 {
 		t.Errorf("%+v", manifest)
 	}
 	for _, f := range manifest.Files {

@@ -23,10 +23,7 @@ func KeyPath(dir string) string { return filepath.Join(dir, keysFile) }
 
 // openVault opens the keys, which are in a store of their own: a copy of the other one cannot be read without them.
 func (s *storage) openVault(cfg *configs.Config, opts Options) error {
-	path := cfg.Seal.KeyFile
-	if path == "" {
-		path = filepath.Join(s.dir, masterFile)
-	}
+	path := masterPath(cfg, s.dir)
 	if err := s.knowMaster(path); err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (d *desk) token(who string) string {
 		d.t.Fatal(err)
 	}
 	rights := auth.Rights{Permissions: []string{
-		"chat:create", "chat:read", "chat:write", "chat:edit:own", "chat:delete:own", "chat:search", "chat:close", "chat:delete", "audit:read", "audit:search", "erase",
+		"chat:create", "chat:read", "chat:write", "chat:edit:own", "chat:delete:own", "chat:search", "chat:close", "chat:delete", "chat:export", "audit:read", "audit:search", "erase",
 	}}
 	token, err := auth.NewMinter(keys, clock.Real{}).MintWith("devkey", &lkauth.ClaimGrants{Identity: who}, rights, time.Hour)
 	if err != nil {

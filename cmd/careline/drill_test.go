@@ -82,6 +82,16 @@ func TestRestoreDrill(t *testing.T) {
 	if again.must(http.StatusOK, "bob", http.MethodGet, "/v1/attachments/"+file, nil, &content); string(content) != "the plan of "+marker {
 		t.Errorf("the file is %q", content)
 	}
+	var archive []byte
+	again.must(http.StatusOK, "bob", http.MethodGet, "/v1/conversations/"+id+"/export?format=zip", nil, &archive)
+	export := filepath.Join(home, "export.zip")
+	if err := os.WriteFile(export, archive, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, []string{"CARELINE_DATA_DIR=" + again.dir}, "verify", "export", "--file", export)
+	if got := careline(t, nil, "verify", "export", "--file", export, "--public-key", strings.Repeat("A", 43)+"="); got.code != 1 || !strings.Contains(got.stderr, "not by this key") {
+		t.Errorf("an export by another key: %+v", got)
+	}
 	again.finds("bob", marker, "written by ann "+marker)
 	again.say(id, "ann", "goes on")
 	again.finds("bob", "goes", "goes on")

@@ -7,13 +7,16 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
+	"careline/configs"
 	"careline/internal/store"
 	"careline/server"
 )
 
 type verifyCommand struct {
-	Audit verifyAuditCommand `cmd:"" help:"Read the audit's whole chain of records and compare it with itself and with its anchors."`
+	Audit  verifyAuditCommand  `cmd:"" help:"Read the audit's whole chain of records and compare it with itself and with its anchors."`
+	Export verifyExportCommand `cmd:"" help:"Check that an exported archive is what the server handed out."`
 }
 
 type verifyAuditCommand struct {
@@ -37,5 +40,28 @@ func (c *verifyAuditCommand) Run(p *process) error {
 		return err
 	}
 	_, err = fmt.Fprintf(p.stdout, "%d audit records, each as it was written\n", records)
+	return err
+}
+
+type verifyExportCommand struct {
+	configFlags
+	File      string `required:"" help:"Archive to check." placeholder:"FILE" type:"path"`
+	PublicKey string `help:"Of the server that exported it, in base64, as its manifests name it; without, that of the configuration's master key." placeholder:"KEY"`
+}
+
+// Run says what the archive is, or why it is not what was exported.
+func (c *verifyExportCommand) Run(p *process) error {
+	cfg := new(configs.Config)
+	if c.PublicKey == "" {
+		var err error
+		if cfg, err = c.loadData(p); err != nil {
+			return err
+		}
+	}
+	m, err := server.VerifyExport(cfg, c.File, c.PublicKey)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "conversation %s as %s exported it at %s: %d files, each as it was\n", m.Conversation, m.ExportedBy, m.ExportedAt.Format(time.RFC3339), len(m.Files))
 	return err
 }

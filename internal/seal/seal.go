@@ -55,6 +55,8 @@ var keys = store.NewTable("seal_keys", store.String[string](), store.JSON[row]()
 
 // Vault is the data keys. Its methods may be called from any goroutine.
 type Vault struct {
+	*Signer
+
 	// immutable
 	db     *store.DB
 	master cipher.AEAD
@@ -78,7 +80,11 @@ func New(db *store.DB, master []byte, c clock.Clock) (*Vault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("master key: %w", err)
 	}
-	return &Vault{db: db, master: aead, clock: c, open: make(map[string]*Key)}, nil
+	signer, err := NewSigner(master)
+	if err != nil {
+		return nil, err
+	}
+	return &Vault{Signer: signer, db: db, master: aead, clock: c, open: make(map[string]*Key)}, nil
 }
 
 func newAEAD(key []byte) (cipher.AEAD, error) {
