@@ -40,6 +40,9 @@ type Config struct {
 	Logger     *slog.Logger
 	Version    string
 
+	// OpenThread gives somebody who is in the call of a conversation a place in it; nil: nobody.
+	OpenThread func(ctx context.Context, conversation, identity string) error
+
 	FeedsPerPerson  int // feeds that one person may have open; 0: any number
 	FeedsPerAddress int // and one address
 }
@@ -52,6 +55,7 @@ type API struct {
 	chats      *chat.Service
 	hooks      *webhook.Hooks
 	files      *attachment.Service
+	openThread func(ctx context.Context, conversation, identity string) error // nil: nobody
 	index      chat.Index
 	ice        func() []*livekit.ICEServer
 	publicURL  string
@@ -72,7 +76,7 @@ type API struct {
 // New returns an API; it starts nothing. Feeds begin with Run.
 func New(cfg Config) (*API, error) {
 	a := &API{
-		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, files: cfg.Files, index: cfg.Index, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
+		auth: cfg.Auth, calls: cfg.Calls, chats: cfg.Chats, hooks: cfg.Hooks, files: cfg.Files, openThread: cfg.OpenThread, index: cfg.Index, sealed: make(map[string]bool), ice: cfg.ICEServers, publicURL: strings.TrimSuffix(cfg.PublicURL, "/"), clock: cfg.Clock, log: cfg.Logger,
 		replays: newReplays(cfg.Store, cfg.Clock), hub: newHub(&cfg), tickets: newTickets(cfg.Clock), mux: http.NewServeMux(),
 	}
 	cfg.Chats.Watch(a.hub)

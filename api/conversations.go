@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -204,7 +205,13 @@ type taggedConversation struct {
 }
 
 func (a *API) getConversation(ctx context.Context, in *ConversationPath) (*taggedConversation, error) {
-	v, err := a.chats.Get(ctx, chatCallerOf(ctx), in.ConversationID)
+	caller := chatCallerOf(ctx)
+	v, err := a.chats.Get(ctx, caller, in.ConversationID)
+	if errors.Is(err, chat.ErrNoConversation) && caller.Only == in.ConversationID && a.openThread != nil {
+		if a.openThread(ctx, in.ConversationID, caller.Principal) == nil { // the audience of a broadcast gets its places here
+			v, err = a.chats.Get(ctx, caller, in.ConversationID)
+		}
+	}
 	return shownConversation(&v, err)
 }
 

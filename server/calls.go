@@ -54,6 +54,10 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 		Logger:     opts.Logger,
 		Version:    opts.Version,
 
+		OpenThread: func(ctx context.Context, conversation, identity string) error {
+			return s.bridge.Open(ctx, conversation, identity)
+		},
+
 		FeedsPerPerson:  s.cfg.Limits.FeedsPerPerson,
 		FeedsPerAddress: s.cfg.Limits.FeedsPerAddress,
 	})

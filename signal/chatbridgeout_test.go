@@ -3,6 +3,7 @@ package signal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -388,5 +389,31 @@ func TestOutDrops(t *testing.T) {
 	close(hold)
 	if n := r.Stats().OutDropped; n != 5 {
 		t.Errorf("%d dropped", n)
+	}
+}
+
+// TestOpen: who is in the call and has no place gets one by opening the thread; others, and who is refused, do not.
+func TestOpen(t *testing.T) {
+	r := newChatRig(t)
+	r.comeAs(&livekit.ParticipantInfo{Identity: "viewer", Sid: "PA_viewer", Attributes: map[string]string{roles.RoleAttribute: string(roles.Viewer)}})
+	r.comeAs(&livekit.ParticipantInfo{Identity: "recorder", Sid: "PA_recorder", Permission: &livekit.ParticipantPermission{Hidden: true}})
+	if _, in := r.chats.seated["viewer"]; in {
+		t.Fatal("a viewer has a place by coming")
+	}
+	if err := r.Open(t.Context(), "conv", "viewer"); err != nil || r.chats.seated["viewer"].Kin != chat.Guest {
+		t.Errorf("opened: %v", err)
+	}
+	for _, identity := range []string{"nobody", "recorder"} {
+		if err := r.Open(t.Context(), "conv", identity); !errors.Is(err, chat.ErrNoConversation) {
+			t.Errorf("%s: %v", identity, err)
+		}
+	}
+	if err := r.Open(t.Context(), "another", "viewer"); !errors.Is(err, chat.ErrNoConversation) {
+		t.Errorf("another conversation: %v", err)
+	}
+	r.chats.set(func() { r.chats.refuse["ben"] = chat.ErrPutOut })
+	r.people(chat.ParticipantRemoved, "ben")
+	if err := r.Open(t.Context(), "conv", "ben"); !errors.Is(err, chat.ErrPutOut) {
+		t.Errorf("who was removed: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -186,6 +187,29 @@ func (r *chatRoom) welcome(ctx context.Context, info *livekit.ParticipantInfo) {
 		return
 	}
 	r.history(ctx, t.conversation, info)
+}
+
+// Open gives somebody who is in the call of a conversation a place in it, as those get who write: so an audience comes into the thread.
+func (b *ChatBridge) Open(ctx context.Context, conversation, identity string) error {
+	var rooms []*chatRoom
+	b.linked(conversation, func(r *chatRoom) { rooms = append(rooms, r) })
+	answer := make(chan error, 1)
+	asked := false
+	for _, r := range rooms {
+		info, err := b.cfg.Rooms.GetParticipant(r.name, identity)
+		if err == nil && !asked && !serving(info) {
+			asked = r.queue(func(ctx context.Context) { answer <- r.seat(ctx, conversation, info) })
+		}
+	}
+	if !asked {
+		return chat.ErrNoConversation
+	}
+	select {
+	case err := <-answer:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("wait for a place in a conversation: %w", ctx.Err())
+	}
 }
 
 // serving tells those who are no party of a call: they get no place before they write.

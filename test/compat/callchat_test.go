@@ -517,3 +517,27 @@ func TestCallChatClientEvents(t *testing.T) {
 		t.Error("a client that does not know them is sent events")
 	}
 }
+
+// TestCallChatOfAnAudience: a viewer of a broadcast is in the thread once it opens it, from the call only, and sees what is written from then on.
+func TestCallChatOfAnAudience(t *testing.T) {
+	r := start(t, setup{})
+	c, tokens := r.makeCall(api.NewCall{Kind: call.Broadcast, Participants: []api.NewPerson{
+		{Identity: "host", Role: call.Host}, {Identity: "vera"}, {Identity: "wim"}}})
+	path := "/conversations/" + c.Conversation
+	host := r.enterWith(single, "host", grant(c.ID), [2]int{})
+	r.into(t, single, tokens["vera"], newInbox().callback())
+	host.write(inline("1", "welcome"))
+	host.answered(1)
+	open := func(identity string) int { return r.v1(http.MethodGet, path, tokens[identity], nil, nil) }
+	if status := r.v1(http.MethodPost, path+"/messages/view", tokens["vera"], map[string]any{}, nil); status != http.StatusNotFound {
+		t.Errorf("before it is opened, reading is answered %d", status)
+	}
+	if vera, wim := open("vera"), open("wim"); vera != http.StatusOK || wim != http.StatusNotFound {
+		t.Errorf("opened: %d in the call, %d outside it", vera, wim)
+	}
+	host.write(inline("2", "first question?"))
+	host.answered(2)
+	if got := r.thread(&c, tokens["vera"]); len(got) == 0 || got[len(got)-1].Text != "first question?" {
+		t.Errorf("vera reads %+v", got)
+	}
+}
