@@ -13,6 +13,7 @@ import (
 
 	"careline/chat"
 	"careline/internal/event"
+	"careline/internal/names"
 	"careline/sfu"
 )
 
@@ -115,6 +116,9 @@ func (r *chatRoom) tellMessage(h *chat.Happening) {
 	}
 	if op == livekit.DataStream_CREATE {
 		r.hand(m.Seq, r.bridge.cfg.Clock.Now())
+		if !ours && r.hasCopy(m) {
+			return
+		}
 	}
 	if op != livekit.DataStream_DELETE && (m.Erased || !m.DeletedAt.IsZero()) {
 		return // what happened to it since is told next
@@ -135,6 +139,28 @@ func (r *chatRoom) tellMessage(h *chat.Happening) {
 		return to(i) && (op == livekit.DataStream_CREATE || i.Identity != out.author)
 	}, out.legacy())
 	r.bridge.counters.told.Add(1)
+}
+
+// hasCopy tells whether the room has a message that came another way by now: its author sent it on the data channel too, under the same key.
+// A copy that comes there later is not sent to the others.
+func (r *chatRoom) hasCopy(m *chat.MessageView) bool {
+	id, ok := streamID(m)
+	if !ok {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t := r.thread.Load(); r.recent.by(id) == m.Sender {
+		return t != nil && !t.durable // where they wait for what is kept, this is it
+	}
+	r.recent.add(id, recentID{identity: m.Sender, at: r.bridge.cfg.Clock.Now(), seq: m.Seq})
+	return false
+}
+
+// streamID is the id of the stream by which a message came or may come on the data channel.
+func streamID(m *chat.MessageView) (id string, ok bool) {
+	id, ok = strings.CutPrefix(m.ClientKey, clientKeyPrefix)
+	return id, ok && id != "" && len(id) <= maxChatID && names.Safe(id)
 }
 
 // hand notes when the room was sent a message.
@@ -178,10 +204,8 @@ func newOutgoing(m *chat.MessageView, op livekit.DataStream_OperationType) *outg
 	if m.OnBehalfOf != "" {
 		o.author = m.OnBehalfOf
 	}
-	if m.From == wayIn { // those in the call know it by the id of its stream
-		if id, ok := strings.CutPrefix(m.ClientKey, clientKeyPrefix); ok {
-			o.id = id
-		}
+	if id, ok := streamID(m); ok { // those in the call know it by the id of its stream
+		o.id = id
 	}
 	switch op {
 	case livekit.DataStream_UPDATE:
