@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+
+	"careline/internal/seal"
 )
 
 // rewrite copies an archive with some files changed: nil takes one out.
@@ -95,4 +97,28 @@ func TestA23SignedManifest(t *testing.T) {
 	if _, err := VerifyArchive(opened(t, archive), other); !errors.Is(err, ErrNotExported) {
 		t.Errorf("by another key: %v", err)
 	}
+}
+
+// FuzzVerifyArchive: whatever is handed in, it is judged without a panic, and only what was signed passes.
+func FuzzVerifyArchive(f *testing.F) {
+	signer, err := seal.NewSigner(make([]byte, seal.KeySize))
+	if err != nil {
+		f.Fatal(err)
+	}
+	x := &Exported{Conversation: "c", Messages: []ExportedMessage{{Seq: 1, ID: "m"}}}
+	archive, err := x.write(AsZIP, signer)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(archive)
+	f.Add(archive[:len(archive)/2])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		if m, err := VerifyArchive(z, signer.Public()); err == nil && m.Conversation != "c" {
+			t.Errorf("%+v was never exported", m)
+		}
+	})
 }
