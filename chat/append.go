@@ -33,11 +33,13 @@ func (s *Service) Append(ctx context.Context, caller *Caller, conversation strin
 	if err := d.check(s.cfg.Clock.Now()); err != nil {
 		return Receipt{}, err
 	}
-	if err := s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		_, _, err := member(tx, conversation, caller.Principal)
-		return err
-	}); err != nil {
-		return Receipt{}, err // and no key is made for who is not in it
+	if _, err := s.cfg.Vault.Find(ctx, scope(conversation, caller.Principal)); err != nil {
+		if err := s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+			_, _, err := member(tx, conversation, caller.Principal)
+			return err
+		}); err != nil {
+			return Receipt{}, err // and no key is made for who is not in it
+		}
 	}
 	e, err := s.envelope(ctx, caller, conversation, &d)
 	if err != nil {
@@ -231,8 +233,9 @@ func (s *Service) system(tx *store.Tx, c *Conversation, actor, code string, para
 // ownOrd returns how many of the messages up to a number somebody wrote.
 func ownOrd(tx *store.Tx, conversation, principal string, seq uint64) (uint64, error) {
 	to := wrote{First: principal, Second: conversation, Third: seq + 1}
-	for _, m := range bySender.Scan(tx, store.Range[wrote]{In: wroteKey.Of2(principal, conversation), To: &to, Reverse: true, Limit: 1}) {
-		return m.OwnOrd, nil
+	for _, key := range bySender.Keys(tx, store.Range[wrote]{In: wroteKey.Of2(principal, conversation), To: &to, Reverse: true, Limit: 1}) {
+		m, err := ownOrds.Get(tx, key)
+		return m.OwnOrd, err
 	}
 	return 0, nil
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -12,11 +13,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"careline/internal/audit"
 	"careline/internal/clock"
 	"careline/internal/event"
 	"careline/internal/seal"
+	"careline/internal/search"
 	"careline/internal/store"
 )
 
@@ -52,6 +55,11 @@ func child(dir string) int {
 	go func() { _ = db.Run(context.Background()) }()
 	go func() { _ = keys.Run(context.Background()) }()
 	s := New(Config{Log: event.NewLog(db, clock.Real{}, quiet()), Chain: audit.New(clock.Real{}), Vault: vault, Clock: clock.Real{}, Logger: slog.New(slog.DiscardHandler)})
+	index, err := search.Open(search.Options{Dir: filepath.Join(dir, "search"), Logger: quiet()})
+	if err != nil {
+		return fail(err)
+	}
+	go func() { _ = s.follower(index).Run(context.Background()) }()
 	var out sync.Mutex
 	var running sync.WaitGroup
 	for w := range crashWriters {
@@ -79,21 +87,42 @@ func child(dir string) int {
 	return 1
 }
 
+// follower keeps an index at the end of a service's log.
+func (s *Service) follower(index *search.Index) *search.Follower {
+	return &search.Follower{Index: index, Log: s.cfg.Log, Clock: clock.Real{}, Read: s.Documents, All: s.AllDocuments, Logger: quiet()}
+}
+
 func fail(err error) int {
 	fmt.Fprintln(os.Stderr, err)
 	return 1
 }
 
-// TestKilled kills a process with 128 writers at random moments, ten times over the same data: no acknowledged message is lost, none is there
-// twice, each is where it was said to be, and the audit is whole.
+// rounds is how often a process is killed: 10 times, and in make soak 100.
+func rounds() int {
+	if os.Getenv("CARELINE_SOAK") != "" {
+		return 100
+	}
+	return 10
+}
+
+// TestKilled kills a process with 128 writers at random moments, again and again over the same data: no acknowledged message is lost, none is
+// there twice, each is where it was said to be, the audit is whole, and the index, killed with it, finds what the store has and nothing else.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	acked := make(map[string]string) // conversation and number to text
-	for round := range 10 {
-		kill(t, dir, round, 1+rand.IntN(800), acked)
+	for round := range rounds() {
+		crash(t, dir, round, 1+rand.IntN(800), acked, func(cmd *exec.Cmd) error { return cmd.Process.Kill() })
 	}
+	survived(t, dir, acked)
+}
+
+// survived looks at what processes that did not end by themselves have left.
+func survived(t *testing.T, dir string, acked map[string]string) {
+	t.Helper()
 	r := newRigIn(t, dir, nil)
 	r.verify()
+	missing := maps.Clone(acked)
+	found := r.everything(t)
 	inspected := 0
 	for c := range crashConversations {
 		made, err := r.Create(ctx, who(crashWriter(c)), NewConversation{Incident: fmt.Sprint(c)})
@@ -103,6 +132,7 @@ func TestKilled(t *testing.T) {
 		}
 		texts := make(map[string]uint64)
 		last := make(map[string]int) // of a round and writer
+		indexed := found[made.ID]
 		var after uint64
 		for {
 			page, err := r.Messages(ctx, who(crashWriter(c)), made.ID, Window{After: &after, Limit: 500})
@@ -127,25 +157,76 @@ func TestKilled(t *testing.T) {
 					t.Errorf("%q comes after number %d", m.Text, before)
 				}
 				last[m.Text[:at]] = n
+				if !indexed[m.ID] {
+					t.Errorf("%q is not in the index", m.Text)
+				}
+				delete(indexed, m.ID)
 				key := fmt.Sprint(made.ID, " ", m.Seq)
-				if text, ok := acked[key]; ok && text != m.Text {
+				if text, ok := missing[key]; ok && text != m.Text {
 					t.Errorf("%s was acknowledged as %q and is %q", key, text, m.Text)
 				}
-				delete(acked, key)
+				delete(missing, key)
 			}
 			if !page.More {
 				break
 			}
 		}
+		if len(indexed) > 0 {
+			t.Errorf("the index has %d messages that are not in the store", len(indexed))
+		}
 	}
-	if len(acked) > 0 {
-		t.Errorf("%d acknowledged messages are lost", len(acked))
+	if len(missing) > 0 {
+		t.Errorf("%d acknowledged messages are lost", len(missing))
 	}
 	t.Logf("%d messages", inspected)
 }
 
-// kill runs a child until it acknowledged so many messages, and adds all that it did.
-func kill(t *testing.T, dir string, round, after int, acked map[string]string) {
+// everything returns the ids that the index of a rig's folder has, by conversation, once it has caught up with the log.
+func (r *rig) everything(t *testing.T) map[string]map[string]bool {
+	t.Helper()
+	index, err := search.Open(search.Options{Dir: filepath.Join(r.dir, "search"), Logger: quiet()})
+	r.must(err)
+	running, cancel := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	wait.Go(func() { _ = r.follower(index).Run(running) })
+	defer func() {
+		cancel()
+		wait.Wait()
+		r.must(index.Close())
+	}()
+	var last uint64
+	r.must(r.log.View(ctx, func(tx *store.Tx) (err error) { last, err = r.log.Last(tx, ""); return err }))
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		at, known, err := index.Cursor()
+		if err == nil && known && at.Pos >= last {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the index stays at %d of %d: %v", at.Pos, last, err)
+		}
+	}
+	found := make(map[string]map[string]bool)
+	q := search.Query{Limit: 200, Visible: func(_ context.Context, hits []search.Hit) ([]search.Hit, error) { return hits, nil }}
+	r.must(r.log.View(ctx, func(tx *store.Tx) error {
+		for id := range conversations.Scan(tx, store.Range[string]{}) {
+			q.Access, q.In = append(q.Access, access(id)), append(q.In, id)
+			found[id] = make(map[string]bool)
+		}
+		return nil
+	}))
+	for more := len(q.In) > 0; more; {
+		page, err := index.Query(ctx, q)
+		r.must(err)
+		for _, h := range page.Hits {
+			found[h.Stream][h.ID] = true
+		}
+		q.Cursor, more = page.Cursor, page.Cursor != ""
+	}
+	return found
+}
+
+// crash runs a child until it acknowledged so many messages, ends it, and adds all that it acknowledged.
+func crash(t *testing.T, dir string, round, after int, acked map[string]string, end func(*exec.Cmd) error) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childPath+"="+dir, childRound+"="+fmt.Sprint(round))
@@ -166,7 +247,7 @@ func kill(t *testing.T, dir string, round, after int, acked map[string]string) {
 		}
 		acked[parts[0]+" "+parts[1]] = parts[2]
 		if count++; count == after {
-			if err := cmd.Process.Kill(); err != nil {
+			if err := end(cmd); err != nil {
 				t.Error(err)
 			}
 		}

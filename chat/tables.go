@@ -36,6 +36,11 @@ var (
 	messages      = store.NewTable("chat_messages", numbered, store.JSON[Message]())
 	marks         = store.NewTable("chat_marks", ofConversation, store.JSON[Marks]())
 
+	// ownOrds reads of messages only how many their senders wrote: that is needed for each new one.
+	ownOrds = store.NewTable("chat_messages", numbered, store.JSON[struct {
+		OwnOrd uint64 `json:"own_ord"`
+	}]())
+
 	openKeys = store.NewUnique(conversations, "open", store.String[string](), func(_ string, c Conversation) []string { return some(c.OpenKey) })
 	creates  = store.NewUnique(conversations, "create", store.String[string](), func(_ string, c Conversation) []string { return some(c.CreateKey) })
 	byLink   = store.NewIndex(conversations, "link", threeTexts, func(id string, c Conversation) (keys []linked) {

@@ -74,7 +74,7 @@ func (e *boltEngine) begin(writable bool) (_ transaction, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return &boltTx{tx: tx, buckets: make(map[string]*bbolt.Bucket)}, nil
+	return &boltTx{tx: tx, buckets: make(map[string]*boltBucket)}, nil
 }
 
 // flush makes durable what was written without sync.
@@ -93,23 +93,39 @@ func (e *boltEngine) close() error { return e.db.Close() }
 // boltTx seals each value with a checksum and remembers what the operation under way replaced: bbolt has no savepoints.
 type boltTx struct {
 	tx      *bbolt.Tx
-	buckets map[string]*bbolt.Bucket
+	buckets map[string]*boltBucket
 	undone  []replaced
 	writes  int // counts, so that a scan knows that its cursor no longer stands
 }
 
 // replaced is what a write found: old is nil where there was nothing.
 type replaced struct {
-	bucket *bbolt.Bucket
+	bucket *boltBucket
 	key    []byte
 	old    []byte
 }
 
+// boltBucket remembers what was read last, since most writes follow a read of the same key. Finding a key costs more than anything else here.
+type boltBucket struct {
+	*bbolt.Bucket
+	key, sealed []byte // key is nil when something was written since
+}
+
+// read is Get.
+func (b *boltBucket) read(key []byte) []byte {
+	if b.key == nil || !bytes.Equal(b.key, key) {
+		b.key, b.sealed = key, b.Get(key)
+	}
+	return b.sealed
+}
+
 // bucket returns nil when the space does not exist.
-func (t *boltTx) bucket(space string) *bbolt.Bucket {
+func (t *boltTx) bucket(space string) *boltBucket {
 	b, ok := t.buckets[space]
 	if !ok {
-		b = t.tx.Bucket([]byte(space))
+		if found := t.tx.Bucket([]byte(space)); found != nil {
+			b = &boltBucket{Bucket: found}
+		}
 		t.buckets[space] = b
 	}
 	return b
@@ -121,7 +137,7 @@ func (t *boltTx) get(space string, key []byte) (_ []byte, err error) {
 	if b == nil {
 		return nil, nil
 	}
-	sealed := b.Get(key)
+	sealed := b.read(key)
 	if sealed == nil {
 		return nil, nil
 	}
@@ -132,9 +148,11 @@ func (t *boltTx) put(space string, key, value []byte) (err error) {
 	defer recoverDamage(&err, space)
 	b := t.bucket(space)
 	if b == nil {
-		if b, err = t.tx.CreateBucketIfNotExists([]byte(space)); err != nil {
+		made, err := t.tx.CreateBucketIfNotExists([]byte(space))
+		if err != nil {
 			return fmt.Errorf("create %s: %w", space, err)
 		}
+		b = &boltBucket{Bucket: made}
 		t.buckets[space] = b
 	}
 	return t.replace(b, key, seal(space, key, value))
@@ -149,12 +167,13 @@ func (t *boltTx) delete(space string, key []byte) (err error) {
 }
 
 // replace writes a sealed value, nil to delete, and remembers what it replaced.
-func (t *boltTx) replace(b *bbolt.Bucket, key, sealed []byte) error {
-	old := b.Get(key)
+func (t *boltTx) replace(b *boltBucket, key, sealed []byte) error {
+	old := b.read(key)
 	if sealed == nil && old == nil {
 		return nil
 	}
 	t.writes++
+	b.key, b.sealed = nil, nil
 	t.undone = append(t.undone, replaced{b, key, old})
 	if sealed == nil {
 		return b.Delete(key)
@@ -171,6 +190,7 @@ func (t *boltTx) undo() (err error) {
 	defer recoverDamage(&err, "file")
 	for _, r := range slices.Backward(t.undone) {
 		t.writes++
+		r.bucket.key, r.bucket.sealed = nil, nil
 		if r.old == nil {
 			err = r.bucket.Delete(r.key)
 		} else {
