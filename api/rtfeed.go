@@ -25,7 +25,7 @@ const (
 
 	replayBatch  = 256     // events read at a time
 	openBatch    = 32      // of them with their messages
-	maxMissed    = 5000    // events that are told to who comes back; who missed more reads anew
+	maxMissed    = 5000    // see hub.missed
 	maxLooked    = 100_000 // events of everybody that are looked at for that
 	maxStandings = 1000    // conversations that a reset names
 )
@@ -371,16 +371,16 @@ func (f *feed) fits(ctx context.Context, from, target event.Cursor) (bool, error
 	switch {
 	case from.Pos > target.Pos || target.Pos-from.Pos > maxLooked:
 		return false, nil
-	case target.Pos-from.Pos <= maxMissed:
+	case target.Pos-from.Pos <= f.hub.missed:
 		_, err := f.hub.chats.Since(ctx, from, 1)
 		return err == nil, err
 	}
-	n := 0
+	n := uint64(0)
 	err := f.read(ctx, from, target, func(list []event.Event, _ event.Cursor) error {
-		n += len(list)
+		n += uint64(len(list))
 		return nil
 	})
-	return err == nil && n <= maxMissed, err
+	return err == nil && n <= f.hub.missed, err
 }
 
 // read calls fn with those events between two places that the client is told of, a batch at a time, and the place behind each batch.

@@ -46,6 +46,7 @@ type hub struct {
 	perPerson int // feeds; 0: any number
 	perSource int
 	patience  time.Duration // for a reader that takes nothing
+	missed    uint64        // events that are told to who comes back; who missed more reads anew
 	sends     *auth.Limiter[string]
 	ready     chan struct{} // closed once at is exact
 	replays   chan struct{} // holds a token for each feed that reads the log
@@ -67,7 +68,7 @@ type hub struct {
 func newHub(cfg *Config) *hub {
 	return &hub{
 		chats: cfg.Chats, audiences: newAudiences(cfg.Chats), clock: cfg.Clock, log: cfg.Logger, perPerson: cfg.FeedsPerPerson, perSource: cfg.FeedsPerAddress,
-		patience: feedPatience, sends: auth.NewBurstLimiter[string](sendsAtOnce, sendEvery, cfg.Clock),
+		patience: feedPatience, missed: maxMissed, sends: auth.NewBurstLimiter[string](sendsAtOnce, sendEvery, cfg.Clock),
 		ready: make(chan struct{}), replays: make(chan struct{}, replaysAtOnce),
 		people: make(map[string]map[*feed]struct{}), places: make(map[string]int), sources: make(map[auth.Source]int),
 	}

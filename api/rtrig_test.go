@@ -237,7 +237,7 @@ func (s *stripe) expect(kind string) heard {
 // write sends a message over HTTP.
 func (r *rig) write(token, conversation, text string) Stored {
 	r.t.Helper()
-	a := r.ask(http.MethodPost, "/v1/conversations/"+conversation+"/messages", token, NewMessage{Text: text}, idempotencyKey, fmt.Sprint(text, time.Now().UnixNano()))
+	a := r.ask(http.MethodPost, "/v1/conversations/"+conversation+"/messages", token, NewMessage{Text: text}, idempotencyKey, fmt.Sprintf("%.20s %d", text, time.Now().UnixNano()))
 	if a.status != http.StatusCreated {
 		r.t.Fatalf("%d %s", a.status, a.body)
 	}
