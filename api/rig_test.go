@@ -51,6 +51,7 @@ type rig struct {
 	index   *search.Index
 	rooms   *sfu.Manager
 	store   *store.DB
+	events  *event.Log
 	clock   *clock.Fake
 	client  *http.Client
 
@@ -66,6 +67,17 @@ func (scanner) Scan(_ context.Context, content io.Reader) (scan.Verdict, error) 
 		return scan.Verdict{State: scan.Infected, Signature: "Stub.Test"}, err
 	}
 	return scan.Verdict{State: scan.Clean}, err
+}
+
+// narrow makes a network that holds little, so that slow readers are soon felt.
+type narrow struct{ net.Listener }
+
+func (n narrow) Accept() (net.Conn, error) {
+	conn, err := n.Listener.Accept()
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return conn, err
 }
 
 func newRig(t *testing.T) *rig {
@@ -92,6 +104,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	log := event.NewLog(r.store, r.clock, quiet)
+	r.events = log
 	r.files = attachment.New(attachment.Options{
 		DB: r.store, Blobs: r.blobs, Vault: vault, Scope: chat.FileScope, Scanner: scanner{}, Policy: attachment.KeepSealed, Deny: inspect.DefaultDeny(),
 		Limits: attachment.Limits{File: 1 << 20, Open: 1000, Pending: 1 << 30}, Clock: r.clock, Logger: quiet,
@@ -140,7 +153,9 @@ func newRig(t *testing.T) *rig {
 		endFeeds()
 		feeding.Wait()
 	}
-	server := httptest.NewServer(r.API)
+	server := httptest.NewUnstartedServer(r.API)
+	server.Listener = narrow{server.Listener}
+	server.Start()
 	r.url, r.client = server.URL, server.Client()
 	t.Cleanup(func() {
 		r.endFeeds()

@@ -369,6 +369,8 @@ func (f *feed) replay(ctx context.Context, from event.Cursor) error {
 // fits tells whether what happened between two places is little enough to be told.
 func (f *feed) fits(ctx context.Context, from, target event.Cursor) (bool, error) {
 	switch {
+	case from == target:
+		return true, nil
 	case from.Pos > target.Pos || target.Pos-from.Pos > maxLooked:
 		return false, nil
 	case target.Pos-from.Pos <= f.hub.missed:

@@ -2,7 +2,6 @@ package api
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -128,9 +127,6 @@ func TestSlowReaderIsToldFromTheLog(t *testing.T) {
 	r := newRig(t)
 	id := r.startChat("ann", "bob")
 	e, _ := r.listen(r.chatter("bob"), "")
-	if err := e.conn.NetConn().(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
-		t.Fatal(err)
-	}
 	text := strings.Repeat("\U0001F9ED", chat.MaxText-10)
 	n := 0
 	for ; r.hub.lags.Load() == 0; n++ {
@@ -166,12 +162,8 @@ func TestReaderThatTakesNothingIsCut(t *testing.T) {
 	r := newRig(t)
 	r.hub.patience = 200 * time.Millisecond
 	id := r.startChat("ann", "bob")
-	e, _ := r.listen(r.chatter("bob"), "")
-	s := r.stream(r.chatter("bob"), "")
-	s.expect(helloType)
-	if err := e.conn.NetConn().(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
-		t.Fatal(err)
-	}
+	r.listen(r.chatter("bob"), "")
+	r.stream(r.chatter("bob"), "").expect(helloType)
 	text := strings.Repeat("\U0001F9ED", chat.MaxText-10)
 	for n := 0; r.FeedStats().Slow < 2; n++ {
 		if n == 5000 {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"careline/internal/store"
 )
 
 // ear is one feed's client, over a real WebSocket.
@@ -78,11 +80,15 @@ func (r *rig) settled() {
 	r.t.Helper()
 	<-r.hub.ready
 	for range 2000 {
-		list, err := r.chats.Since(r.t.Context(), r.hub.position(), 1)
+		var last uint64
+		err := r.events.View(r.t.Context(), func(tx *store.Tx) (err error) {
+			last, err = r.events.Last(tx, "")
+			return err
+		})
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		if len(list) == 0 {
+		if r.hub.position().Pos == last {
 			return
 		}
 		time.Sleep(5 * time.Millisecond)
