@@ -62,6 +62,7 @@ bench: build
 	go test -run '^$$' -bench 'Update|Plain' ./internal/store
 	go test -run '^$$' -bench . -benchtime 300x ./internal/search
 	go test -run '^$$' -bench Append ./chat
+	go test -run '^$$' -bench Told -benchtime 100x ./api
 	@$(MAKE) --no-print-directory bench-browser
 
 # What a person meets: delays, joins and gaps with livekit-client in Chromium.
@@ -75,6 +76,7 @@ SOAKTIME ?= 40m
 soak: build test/e2e/node_modules/.installed
 	CARELINE_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./server
 	CARELINE_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -run '^(TestKilled|TestPowerFailure)$$' -v ./chat
+	CARELINE_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestManyClients' -v ./api
 	CARELINE_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -run '^TestCheck33' -v ./test/compat
 	@cd test/e2e && CARELINE_SOAK=$(SOAKTIME) CHROMIUM=$$(../../tools/browsers | head -1) npx playwright test -c ../compat/playwright.config.ts -g 'check 3[12]'
 

@@ -38,7 +38,7 @@ import (
 // rig is an API over a real store and a real engine, reached over HTTP.
 type rig struct {
 	*API
-	t       *testing.T
+	t       testing.TB
 	url     string
 	minter  *auth.Minter
 	secrets *auth.Keys
@@ -80,7 +80,7 @@ func (n narrow) Accept() (net.Conn, error) {
 	return conn, err
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	r := &rig{t: t, clock: clock.NewFake(time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC))}
@@ -202,14 +202,14 @@ type answer struct {
 	body   []byte
 }
 
-func (a answer) into(t *testing.T, v any) {
+func (a answer) into(t testing.TB, v any) {
 	t.Helper()
 	if err := json.Unmarshal(a.body, v); err != nil {
 		t.Fatalf("%s: %v", a.body, err)
 	}
 }
 
-func (a answer) problem(t *testing.T) Problem {
+func (a answer) problem(t testing.TB) Problem {
 	t.Helper()
 	var p Problem
 	if a.header.Get("Content-Type") != problemType {

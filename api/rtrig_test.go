@@ -17,7 +17,7 @@ import (
 
 // ear is one feed's client, over a real WebSocket.
 type ear struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 }
 
@@ -42,7 +42,7 @@ type heard struct {
 }
 
 // message returns what an envelope says of a message; nil when it says nothing.
-func (h heard) message(t *testing.T) *Message {
+func (h heard) message(t testing.TB) *Message {
 	t.Helper()
 	var data struct{ Message *Message }
 	if len(h.Data) > 0 {
@@ -183,7 +183,7 @@ func (e *ear) hearsOnly(r *rig, token, conversation string) {
 
 // stripe is one client of server-sent events.
 type stripe struct {
-	t      *testing.T
+	t      testing.TB
 	res    *http.Response
 	lines  *bufio.Reader
 	lastID string
