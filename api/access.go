@@ -23,6 +23,7 @@ type Permission struct {
 	grant func(*lkauth.VideoGrant) bool // nil: no grant gives it anywhere
 	role  *call.Ability                 // by the role in the call of the path; nil: no role gives it
 	chat  []chat.Permission             // of the claim permissions, any of them; nil: it is about no chat
+	claim chat.Permission               // of who is named for the call of the path; empty: no claim gives it
 	open  bool                          // for everybody, without a token
 }
 
@@ -43,6 +44,8 @@ var (
 		grant: func(g *lkauth.VideoGrant) bool { return g.RoomCreate }, role: ability(call.Manage)}
 	CallEnd = Permission{Name: "call:end", About: "Grant roomCreate, roomAdmin for the call, or the role of host or party in it.",
 		grant: func(g *lkauth.VideoGrant) bool { return g.RoomCreate }, role: ability(call.End)}
+	CallAnswer = Permission{Name: "call:answer", About: "A place in the call, and either a token with roomJoin for it, or `call:answer` in the token's claim permissions.",
+		role: ability(call.Read), claim: chat.CallAnswer}
 	CallTake = Permission{Name: "call:take-part", About: "A place in the call: a token with roomJoin for it.", role: ability(call.Read)}
 )
 
@@ -127,9 +130,11 @@ func (a *API) allow(ctx context.Context, claims *auth.Claims, need Permission, c
 		return nil, errForbidden
 	}
 	switch {
+	case need.claim != "" && chatCaller(claims).May(need.claim):
+		return c, a.named(ctx, c, callID)
 	case grant.RoomAdmin && grant.Room == callID:
 		c.Role = call.Host
-		if need.Name == CallTake.Name && !grant.RoomJoin {
+		if (need.Name == CallTake.Name || need.claim != "") && !grant.RoomJoin {
 			return nil, errForbidden
 		}
 	case grant.RoomJoin && grant.Room == callID && c.Identity != "":
@@ -157,6 +162,29 @@ func (a *API) allow(ctx context.Context, claims *auth.Claims, need Permission, c
 	return c, nil
 }
 
+// named gives who is named for a call its role. A claim for one conversation counts in its calls only.
+func (a *API) named(ctx context.Context, c *Caller, callID string) error {
+	p, err := a.calls.Participant(ctx, callID, c.Identity)
+	if err != nil {
+		return orNoPlace(err)
+	}
+	c.Role = p.Role
+	if scope := c.Claims.Scope; scope != nil {
+		if in, _, err := a.calls.Conversation(ctx, callID); err != nil || in != scope.Conversation {
+			return orNoCall(err)
+		}
+	}
+	return nil
+}
+
+// orNoPlace does not tell who has no place in a call that there is one.
+func orNoPlace(err error) error {
+	if errors.Is(err, call.ErrNoParticipant) {
+		return call.ErrNoCall
+	}
+	return err
+}
+
 func orNoCall(err error) error {
 	if err == nil {
 		return call.ErrNoCall
@@ -177,4 +205,4 @@ func (a *API) strangerIn(ctx context.Context, callID string) (call.Role, error) 
 }
 
 // allPermissions is what the description lists.
-var allPermissions = slices.Concat([]Permission{Public, anyToken, ownSession, tokenRevoke, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake, WebhookAdmin}, chatPermissions)
+var allPermissions = slices.Concat([]Permission{Public, anyToken, ownSession, tokenRevoke, CallCreate, CallsList, CallRead, CallReadAll, CallModerate, CallManage, CallEnd, CallTake, CallAnswer, WebhookAdmin}, chatPermissions)

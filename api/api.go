@@ -85,6 +85,8 @@ func New(cfg Config) (*API, error) {
 	a.described = humago.New(http.NewServeMux(), config)
 	a.describeSessions()
 	a.registerCalls()
+	a.registerRinging()
+	a.registerLegs()
 	a.registerPeople()
 	a.registerInvites()
 	a.registerConversations()

@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"careline/call"
+	"careline/internal/errs"
 )
 
 // CallPath is the path of what belongs to a call.
@@ -32,6 +34,7 @@ type NewCall struct {
 	Participants []NewPerson       `json:"participants,omitempty" maxItems:"1000"`
 	Conversation string            `json:"conversation_id,omitempty" maxLength:"64" doc:"The conversation that the call belongs to. Without: one that is made with it, of the people that are named; for two people of a direct call the direct conversation that they have. Needs a token that names nobody, or call:create in the claim permissions and a place in the conversation" example:"01KAJ3V7Q8S6Z0Y5T1R9W2X4MB"`
 	Chat         string            `json:"chat,omitempty" enum:"none" doc:"none: what is written in the call is not kept"`
+	Ring         Ring              `json:"ring,omitempty"`
 	Locked       bool              `json:"locked,omitempty"`
 	WaitingRoom  bool              `json:"waiting_room,omitempty" doc:"Guests that nobody named have to be let in; conferences only"`
 	ExpiresIn    int               `json:"expires_in,omitempty" minimum:"0" maximum:"2592000" doc:"Seconds until nobody can join any more; 0: a day" example:"7200"`
@@ -111,6 +114,7 @@ func (a *API) createCall(ctx context.Context, in *body[NewCall]) (*body[Created]
 	n := call.NewCall{
 		Kind: in.Body.Kind, Title: in.Body.Title, Links: in.Body.Links, Locked: in.Body.Locked, WaitingRoom: in.Body.WaitingRoom,
 		Life: time.Duration(in.Body.ExpiresIn) * time.Second, Conversation: in.Body.Conversation, NoChat: in.Body.Chat == "none",
+		Ring: in.Body.Ring.duration(),
 	}
 	for _, p := range in.Body.Participants {
 		n.People = append(n.People, call.Person{Identity: p.Identity, Name: p.Name, Role: p.Role})
@@ -133,6 +137,7 @@ func (a *API) createCall(ctx context.Context, in *body[NewCall]) (*body[Created]
 }
 
 type listCallsInput struct {
+	Link   string    `query:"link" maxLength:"513" doc:"Only calls that belong to this: kind and id, with a colon between them. What is written in them is in their conversations" example:"incident:INC-2231"`
 	Status string    `query:"status" enum:"open,ended" doc:"Only calls of this status"`
 	Kind   call.Kind `query:"kind" enum:"direct,conference,broadcast" doc:"Only calls of this kind"`
 	Limit  int       `query:"limit" minimum:"1" maximum:"100" default:"50"`
@@ -145,9 +150,18 @@ func (a *API) listCalls(ctx context.Context, in *listCallsInput) (*body[CallList
 		return nil, err
 	}
 	now := a.clock.Now()
-	list, err := a.calls.List(ctx, after, in.Limit+1, func(c *call.Call) bool {
+	keep := func(c *call.Call) bool {
 		return (in.Kind == "" || c.Kind == in.Kind) && (in.Status == "" || (in.Status == "ended") == c.Over(now))
-	})
+	}
+	var list []call.Call
+	switch kind, id, ok := strings.Cut(in.Link, ":"); {
+	case ok:
+		list, err = a.calls.Linked(ctx, kind, id, after, in.Limit+1, keep)
+	case in.Link != "":
+		err = errs.New(errs.Invalid, "a link is kind and id, with a colon between them")
+	default:
+		list, err = a.calls.List(ctx, after, in.Limit+1, keep)
+	}
 	if err != nil {
 		return nil, err
 	}

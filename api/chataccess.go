@@ -44,6 +44,7 @@ var (
 	ChatClose     = inChat(inIt, chat.Close)
 	ChatJoin      = inChat("", chat.Join)
 	ChatExport    = inChat(inIt, chat.Export)
+	ChatCall      = Permission{Name: "call:create (in it)", About: "`call:create` in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.CallCreate}}
 	ChatSearch    = Permission{Name: "chat:search", About: "`chat:search`, for a review `audit:search`, in the token's claim permissions. Who asks finds what is in the conversations that it is in.", chat: []chat.Permission{chat.Search, chat.AuditSearch}}
 	ChatRevisions = Permission{Name: "audit:read (in it)", About: "`audit:read` in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.AuditRead}}
 	ChatPlace     = Permission{Name: "chat:read (own place)", About: "`chat:read` for one's own place, `chat:create` for role and muting, in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.Read, chat.Create}}
@@ -58,7 +59,7 @@ var (
 
 // chatPermissions is what the description lists of them.
 var chatPermissions = []Permission{
-	ChatCreate, ChatManage, ChatList, ChatRead, ChatWrite, ChatEdit, ChatDelete, ChatDeleteAll, ChatClose, ChatJoin, ChatExport, ChatSearch, ChatRevisions, ChatPlace,
+	ChatCreate, ChatManage, ChatList, ChatRead, ChatWrite, ChatEdit, ChatDelete, ChatDeleteAll, ChatClose, ChatJoin, ChatExport, ChatCall, ChatSearch, ChatRevisions, ChatPlace,
 	AuditRead, RetentionAdmin, HoldAdmin, ChatErase, SubjectExport, Transactions,
 }
 
@@ -99,7 +100,10 @@ var ownCodes = []struct {
 	{chat.ErrOtherRequest, "idempotency-mismatch"},
 	{chat.ErrNoParty, "not-a-party"},
 	{chat.ErrFull, "participant-limit"},
+	{call.ErrBetweenTwo, "participant-limit"}, // in signalling it is 403, the refusal that LiveKit's clients know
 	{call.ErrLive, "call-live"},
+	{call.ErrSilent, "not-ringing"},
+	{call.ErrAnswered, "already-taken"},
 	{blob.ErrTooLarge, "too-large"},
 	{inspect.ErrTooManyPixels, "too-large"},
 	{inspect.ErrDenied, "unsupported-media-type"},

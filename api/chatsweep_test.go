@@ -32,6 +32,7 @@ var allowedInChats = map[string]map[string]int{
 	ChatClose.Name:     chatRules(404),
 	ChatJoin.Name:      with(chatRules(0), "scoped elsewhere", 404),
 	ChatExport.Name:    chatRules(404),
+	ChatCall.Name:      chatRules(404),
 	ChatSearch.Name:    chatRules(0),
 	ChatRevisions.Name: chatRules(404),
 	ChatPlace.Name:     chatRules(404),

@@ -14,6 +14,7 @@ type NewInvite struct {
 	Name      string    `json:"name,omitempty" maxLength:"256" doc:"Of the guest, where the link is for one person" example:"Mr. Okoye"`
 	ExpiresIn int       `json:"expires_in,omitempty" minimum:"0" maximum:"2592000" doc:"Seconds; 0: a day, and never longer than the call" example:"3600"`
 	MaxUses   int       `json:"max_uses,omitempty" minimum:"0" maximum:"100000" doc:"0: any number" example:"1"`
+	History   bool      `json:"history,omitempty" doc:"The guest sees what was written in the call's conversation before it came"`
 }
 
 // NewLink is a link that was just made: its code is not shown again.
@@ -53,7 +54,7 @@ func (a *API) registerInvites() {
 	code := "N0vSk9mPqT3xYw8bL2cR5dF7gH1jK4zA"
 	register(a, operation{
 		id: "createInvite", method: http.MethodPost, path: "/v1/calls/{callId}/invites", tag: "Invitations", need: CallModerate, status: http.StatusCreated,
-		summary: "Make a link for guests", about: "It is for this call only, and gives no history.", errors: append(missing, http.StatusTooManyRequests),
+		summary: "Make a link for guests", about: "It is for this call only, and shows nothing of what was written before, unless it is made with history.", errors: append(missing, http.StatusTooManyRequests),
 		request: NewInvite{Role: call.Guest, Name: "Mr. Okoye", ExpiresIn: 3600, MaxUses: 1}, response: NewLink{link, code, "https://calls.example/call#invite=" + code},
 	}, a.createInvite)
 	register(a, operation{
@@ -77,7 +78,7 @@ func (a *API) createInvite(ctx context.Context, in *struct {
 	Body NewInvite
 }) (*body[NewLink], error) {
 	i, code, err := a.calls.Invite(ctx, in.CallID, call.NewInvite{
-		Role: in.Body.Role, Name: in.Body.Name, Life: time.Duration(in.Body.ExpiresIn) * time.Second, MaxUses: in.Body.MaxUses,
+		Role: in.Body.Role, Name: in.Body.Name, Life: time.Duration(in.Body.ExpiresIn) * time.Second, MaxUses: in.Body.MaxUses, History: in.Body.History,
 	})
 	if err != nil {
 		return nil, err

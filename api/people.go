@@ -65,7 +65,8 @@ func (a *API) registerPeople() {
 	}, a.getParticipant)
 	register(a, operation{
 		id: "removeParticipant", method: http.MethodDelete, path: "/v1/calls/{callId}/participants/{identity}", tag: "Participants", need: CallManage,
-		summary: "Send somebody out of a call", about: "With ban=true the identity cannot come back, also if nobody of that name was in the call.", errors: missing,
+		summary: "Send somebody out of a call", errors: append(missing, http.StatusConflict),
+		about: "With ban=true the identity cannot come back, also if nobody of that name was in the call. The call's conversation stays open to it, unless conversation=true; nobody is taken out of a direct one.",
 	}, a.removeParticipant)
 	register(a, operation{
 		id: "makeToken", method: http.MethodPost, path: "/v1/calls/{callId}/participants/{identity}/token", tag: "Participants", need: CallManage,
@@ -169,9 +170,10 @@ func (a *API) getParticipant(ctx context.Context, in *PersonPath) (*body[Partici
 
 func (a *API) removeParticipant(ctx context.Context, in *struct {
 	PersonPath
-	Ban bool `query:"ban" doc:"Keep the identity out from now on"`
+	Ban    bool `query:"ban" doc:"Keep the identity out from now on"`
+	Thread bool `query:"conversation" doc:"Take it out of the call's conversation too"`
 }) (*empty, error) {
-	return nil, a.calls.Remove(ctx, in.CallID, in.Identity, callerOf(ctx).By(), in.Ban)
+	return nil, a.calls.Remove(ctx, in.CallID, in.Identity, callerOf(ctx).By(), call.Removal{Ban: in.Ban, Thread: in.Thread})
 }
 
 func (a *API) makeToken(ctx context.Context, in *PersonPath) (*body[Joining], error) {

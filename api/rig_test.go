@@ -120,7 +120,7 @@ func newRig(t testing.TB) *rig {
 	if r.rooms, err = sfu.NewManager(sfu.Config{UDPConns: []*net.UDPConn{conn}, Loopback: true, Room: sfu.RoomDefaults{AutoCreate: true}, Logger: quiet}); err != nil {
 		t.Fatal(err)
 	}
-	r.calls = call.New(call.Config{Log: log, Rooms: r.rooms, Threads: r.chats, Mint: r.minter.MintWith, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
+	r.calls = call.New(call.Config{Log: log, Chain: audit.New(r.clock), Rooms: r.rooms, Threads: r.chats, Mint: r.minter.MintWith, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
 	r.rooms.SetAdmission(r.calls)
 	r.hooks = webhook.NewHooks(webhook.NewOutbox(webhook.Config{Store: r.store, Logger: quiet, Clock: r.clock}), webhook.HooksConfig{Vault: vault})
 	if r.index, err = search.Open(search.Options{Dir: t.TempDir(), Logger: quiet}); err != nil {

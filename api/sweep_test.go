@@ -24,6 +24,7 @@ var allowed = map[string]map[string]int{
 	CallManage.Name:   {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 403, "viewer": 403, "operator": 403, "host": 0, "service": 0},
 	CallEnd.Name:      {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 403, "viewer": 403, "operator": 403, "host": 0, "service": 0},
 	WebhookAdmin.Name: {"nobody": 401, "expired": 401, "stranger": 403, "other call": 403, "guest": 403, "viewer": 403, "operator": 403, "host": 403, "service": 0},
+	CallAnswer.Name:   {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 0, "viewer": 0, "operator": 0, "host": 0, "service": 404},
 	CallTake.Name:     {"nobody": 401, "expired": 401, "stranger": 404, "other call": 404, "guest": 0, "viewer": 0, "operator": 0, "host": 0, "service": 404},
 }
 

@@ -18,7 +18,10 @@ type Call struct {
 	Status       string            `json:"status" enum:"open,ended" example:"open"`
 	Locked       bool              `json:"locked" doc:"Nobody joins who was not in before, but for hosts and operators"`
 	WaitingRoom  bool              `json:"waiting_room" doc:"Guests have to be let in"`
+	Caller       string            `json:"caller,omitempty" doc:"Of a call that rings or rang"`
+	RingsUntil   *time.Time        `json:"rings_until,omitempty" doc:"Absent when it does not ring any more"`
 	CreatedAt    time.Time         `json:"created_at" example:"2026-11-21T08:00:00Z"`
+	StartedAt    *time.Time        `json:"started_at,omitempty" doc:"When somebody came, besides the caller"`
 	ExpiresAt    time.Time         `json:"expires_at" example:"2026-11-22T08:00:00Z" doc:"From then on nobody can join"`
 	EndedAt      *time.Time        `json:"ended_at,omitempty"`
 	EndedBy      string            `json:"ended_by,omitempty"`
@@ -28,7 +31,7 @@ type Call struct {
 func viewCall(c *call.Call, now time.Time) Call {
 	v := Call{
 		ID: c.ID, Kind: c.Kind, Title: c.Title, Links: c.Links, Conversation: c.Conversation, Status: "open", Locked: c.Locked, WaitingRoom: c.WaitingRoom,
-		CreatedAt: c.CreatedAt, ExpiresAt: c.ExpiresAt, EndedBy: c.EndedBy, EndReason: c.EndReason,
+		Caller: c.Caller, RingsUntil: orNil(c.RingUntil), StartedAt: orNil(c.StartedAt), CreatedAt: c.CreatedAt, ExpiresAt: c.ExpiresAt, EndedBy: c.EndedBy, EndReason: c.EndReason,
 	}
 	if c.Over(now) {
 		v.Status = "ended"
@@ -46,6 +49,8 @@ type Participant struct {
 	Role       call.Role     `json:"role" enum:"party,host,operator,guest,speaker,viewer" example:"operator"`
 	State      call.Standing `json:"state" enum:"invited,waiting,present,gone" example:"present"`
 	Since      time.Time     `json:"since" doc:"Of the state" example:"2026-11-21T08:01:12Z"`
+	Answer     call.Answer   `json:"answer,omitempty" enum:"ringing,accepted,declined,missed,cancelled" doc:"Of whom the call rang for"`
+	AnsweredAt *time.Time    `json:"answered_at,omitempty"`
 	MaySpeak   bool          `json:"may_speak,omitempty" doc:"A viewer that the host let speak"`
 	FirstJoin  *time.Time    `json:"joined_at,omitempty" doc:"The first time"`
 	Left       *time.Time    `json:"left_at,omitempty" doc:"The last time"`
@@ -58,7 +63,7 @@ type Participant struct {
 func viewParticipant(p *call.Participant) Participant {
 	v := Participant{
 		Identity: p.Identity, Name: p.Name, Role: p.Role, State: p.Standing, Since: p.Since, MaySpeak: p.MaySpeak, Joins: p.Joins,
-		LeftReason: p.Reason, Device: p.Device, Quality: p.Quality,
+		Answer: p.Answer, AnsweredAt: orNil(p.AnsweredAt), LeftReason: p.Reason, Device: p.Device, Quality: p.Quality,
 	}
 	if !p.FirstJoin.IsZero() {
 		v.FirstJoin = &p.FirstJoin
@@ -71,7 +76,7 @@ func viewParticipant(p *call.Participant) Participant {
 
 // viewBriefly is what somebody without rights over the call learns of another.
 func viewBriefly(p *call.Participant) Participant {
-	return Participant{Identity: p.Identity, Name: p.Name, Role: p.Role, State: p.Standing, Since: p.Since, MaySpeak: p.MaySpeak}
+	return Participant{Identity: p.Identity, Name: p.Name, Role: p.Role, State: p.Standing, Since: p.Since, Answer: p.Answer, MaySpeak: p.MaySpeak}
 }
 
 // Joining is a way into a call.
@@ -109,11 +114,12 @@ type Invite struct {
 	ExpiresAt time.Time  `json:"expires_at" example:"2026-11-21T09:00:00Z"`
 	MaxUses   int        `json:"max_uses,omitempty" example:"1"`
 	Uses      int        `json:"uses" example:"0"`
+	History   bool       `json:"history,omitempty" doc:"Who comes by it sees what was written before"`
 	RevokedAt *time.Time `json:"revoked_at,omitempty"`
 }
 
 func viewInvite(i *call.Invite) Invite {
-	v := Invite{ID: i.ID, Role: i.Role, Name: i.Name, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt, MaxUses: i.MaxUses, Uses: i.Uses}
+	v := Invite{ID: i.ID, Role: i.Role, Name: i.Name, CreatedAt: i.CreatedAt, ExpiresAt: i.ExpiresAt, MaxUses: i.MaxUses, Uses: i.Uses, History: i.History}
 	if !i.RevokedAt.IsZero() {
 		v.RevokedAt = &i.RevokedAt
 	}

@@ -51,7 +51,7 @@ func (s *Service) Admit(r *sfu.JoinRequest) error {
 			err = refused
 		}
 		if errors.Is(err, ErrWaiting) {
-			s.queue(leg{call: c.ID, news: "waiting"})
+			s.queue(news{call: c.ID, forHosts: "waiting"})
 		}
 	}
 	if err != nil {

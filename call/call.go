@@ -21,9 +21,23 @@ type Call struct {
 	CreatedBy    string            `json:"created_by"` // the API key, and who used it
 	APIKey       string            `json:"api_key"`    // signs the tokens of those who are invited later
 	ExpiresAt    time.Time         `json:"expires_at"`
+	Lapsed       bool              `json:"lapsed,omitempty"`    // it expired while somebody was in it
+	Caller       string            `json:"caller,omitempty"`    // of a call that rings or rang
+	RingUntil    time.Time         `json:"ring_until,omitzero"` // zero: it does not ring any more
+	StartedAt    time.Time         `json:"started_at,omitzero"`
+	Passing      bool              `json:"passing,omitempty"` // it ends when nobody is in it any more
+	EmptyAt      time.Time         `json:"empty_at,omitzero"` // of a passing one: since when nobody is in it
 	EndedAt      time.Time         `json:"ended_at,omitzero"`
 	EndedBy      string            `json:"ended_by,omitempty"`
 	EndReason    string            `json:"end_reason,omitempty"`
+}
+
+// by is who made the call, as records have it.
+func (c *Call) by() string {
+	if _, identity, ok := strings.Cut(c.CreatedBy, "/"); ok {
+		return identity
+	}
+	return "key " + c.APIKey
 }
 
 // Over tells whether nobody can join any more.
@@ -42,22 +56,25 @@ const (
 
 // Participant is the record of one person's place in a call.
 type Participant struct {
-	Identity  string    `json:"identity"`
-	Name      string    `json:"name,omitempty"`
-	Role      Role      `json:"role"`
-	Named     bool      `json:"named,omitempty"`     // by whoever made the call or by its host, or admitted
-	MaySpeak  bool      `json:"may_speak,omitempty"` // a viewer that the host let speak
-	Standing  Standing  `json:"standing"`
-	Since     time.Time `json:"since"` // of the standing
-	FirstJoin time.Time `json:"first_join,omitzero"`
-	Left      time.Time `json:"left,omitzero"`
-	Joins     int       `json:"joins,omitempty"`
-	Reason    string    `json:"reason,omitempty"` // why it left
-	Device    *Device   `json:"device,omitempty"`
-	Quality   string    `json:"quality,omitempty"` // of its connection, as judged last
-	Session   string    `json:"session,omitempty"` // the engine's id of the newest one
-	Invite    string    `json:"invite,omitempty"`  // by which it came
-	Ticket    []byte    `json:"ticket,omitempty"`  // SHA-256 of what a guest in the waiting room shows to be the same guest
+	Identity   string    `json:"identity"`
+	Name       string    `json:"name,omitempty"`
+	Role       Role      `json:"role"`
+	Named      bool      `json:"named,omitempty"`     // by whoever made the call or by its host, or admitted
+	MaySpeak   bool      `json:"may_speak,omitempty"` // a viewer that the host let speak
+	Standing   Standing  `json:"standing"`
+	Since      time.Time `json:"since"`            // of the standing
+	Answer     Answer    `json:"answer,omitempty"` // of whom the call rang for
+	AnsweredAt time.Time `json:"answered_at,omitzero"`
+	FirstJoin  time.Time `json:"first_join,omitzero"`
+	Left       time.Time `json:"left,omitzero"`
+	Joins      int       `json:"joins,omitempty"`
+	Reason     string    `json:"reason,omitempty"` // why it left
+	Device     *Device   `json:"device,omitempty"`
+	Quality    string    `json:"quality,omitempty"` // of its connection, as judged last
+	Session    string    `json:"session,omitempty"` // the engine's id of the newest one
+	Invite     string    `json:"invite,omitempty"`  // by which it came
+	History    bool      `json:"history,omitempty"` // it came by a link that shows what was written before
+	Ticket     []byte    `json:"ticket,omitempty"`  // SHA-256 of what a guest in the waiting room shows to be the same guest
 }
 
 // Device is what a client says of itself.
@@ -80,7 +97,8 @@ type Invite struct {
 	MaxUses   int       `json:"max_uses,omitempty"` // 0: any number
 	Uses      int       `json:"uses,omitempty"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
-	Code      []byte    `json:"code"` // SHA-256
+	History   bool      `json:"history,omitempty"` // the guest sees what was written before
+	Code      []byte    `json:"code"`              // SHA-256
 }
 
 // Ban keeps an identity out of a call.

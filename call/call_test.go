@@ -98,7 +98,7 @@ func TestConferenceLocksAndBans(t *testing.T) {
 		}
 	}
 	check("locked")
-	if err := b.Remove(ctx, c.ID, "stranger", "host", true); err != nil {
+	if err := b.Remove(ctx, c.ID, "stranger", "host", Removal{Ban: true}); err != nil {
 		t.Fatal(err)
 	}
 	_, err := b.join(c.ID, "stranger")
@@ -228,7 +228,7 @@ func TestWaitingRoom(t *testing.T) {
 		t.Errorf("the guest who was let in: %v", err)
 	}
 	// Sent away from the waiting room, a guest's place is gone.
-	if err := b.Remove(ctx, c.ID, "stranger", "host", false); err != nil {
+	if err := b.Remove(ctx, c.ID, "stranger", "host", Removal{Ban: false}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := b.Participant(ctx, c.ID, "stranger"); !errors.Is(err, ErrNoParticipant) {
@@ -310,11 +310,11 @@ func TestLegs(t *testing.T) {
 	// An agent is in the room and no party of the call; another room is none of ours.
 	b.Observe(sfu.Event{Kind: sfu.EventParticipantJoined, Room: &livekit.Room{Name: c.ID}, Participant: &livekit.ParticipantInfo{Identity: "agent", Sid: "PA_3"}})
 	b.Observe(sfu.Event{Kind: sfu.EventParticipantJoined, Room: &livekit.Room{Name: "ward"}, Participant: &livekit.ParticipantInfo{Identity: "ann", Sid: "PA_4"}})
-	eventually(t, "everything written", func() bool { waiting, _ := b.Stats(); return waiting == 0 })
+	eventually(t, "everything written", func() bool { return b.Stats().Waiting == 0 })
 	if list, err := b.Participants(ctx, c.ID, "", 10, func(*Participant) bool { return true }); err != nil || len(list) != 1 {
 		t.Errorf("%v, %v", list, err)
 	}
-	if _, lost := b.Stats(); lost != 0 {
+	if lost := b.Stats().Lost; lost != 0 {
 		t.Errorf("%d events lost", lost)
 	}
 }

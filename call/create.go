@@ -40,18 +40,13 @@ type NewCall struct {
 
 	Conversation string // that the call belongs to; empty: one that is made with it
 	NoChat       bool   // it has none
+
+	Ring    time.Duration // for how long it rings for those who are named; 0: it does not
+	Passing bool          // it ends when nobody is in it any more; one that rings always does
 }
 
 // Creator is who makes a call: an API key, and the identity in the token that it signed, if any.
 type Creator struct{ APIKey, Identity string }
-
-// name is the creator as records have it.
-func (c Creator) name() string {
-	if c.Identity != "" {
-		return c.Identity
-	}
-	return "key " + c.APIKey
-}
 
 // Joining is a person's way into a call.
 type Joining struct {
@@ -66,47 +61,30 @@ func (s *Service) Create(ctx context.Context, n NewCall, by Creator) (Call, []Jo
 	if err != nil {
 		return Call{}, nil, err
 	}
-	now := s.cfg.Clock.Now().UTC()
-	life := n.Life
-	if life == 0 {
-		life = usualLife
+	c, err := s.newCall(&n, people, by)
+	if err != nil {
+		return Call{}, nil, err
 	}
-	c := Call{
-		ID: newID("call-"), Kind: n.Kind, Title: n.Title, Links: n.Links, Locked: n.Locked, WaitingRoom: n.WaitingRoom,
-		CreatedAt: now, CreatedBy: by.APIKey, APIKey: by.APIKey, ExpiresAt: now.Add(life),
-	}
-	if by.Identity != "" {
-		c.CreatedBy += "/" + by.Identity
-	}
-	var replaced string
-	err = s.begin(ctx, &n, people, by.name(), func(tx *store.Tx, conversation string) (err error) {
-		c.Conversation, replaced = conversation, ""
+	var replaced Call
+	err = s.begin(ctx, &n, people, c.by(), func(tx *store.Tx, conversation string) (err error) {
+		c.Conversation, replaced = conversation, Call{}
 		if conversation != "" {
 			if replaced, err = s.tie(tx, &c); err != nil {
 				return err
 			}
 		}
-		if err := calls.Insert(tx, c.ID, c); err != nil {
-			return err
-		}
-		for _, p := range people {
-			if err := putParticipant(tx, c.ID, p.invited(now)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.insert(tx, &c, people, n.Ring)
 	})
 	if err != nil {
 		return Call{}, nil, err
 	}
-	if replaced != "" {
-		if err := s.cfg.Rooms.DeleteRoom(ctx, replaced); err != nil && !errs.Is(err, errs.NotFound) {
-			return Call{}, nil, err
-		}
+	s.look()
+	if err := s.clear(ctx, &replaced); err != nil {
+		return Call{}, nil, err
 	}
 	joining := make([]Joining, 0, len(people))
 	for _, p := range people {
-		j, err := s.joining(&c, p.invited(now))
+		j, err := s.joining(&c, p.invited(&c))
 		if err != nil {
 			return Call{}, nil, err
 		}
@@ -114,6 +92,24 @@ func (s *Service) Create(ctx context.Context, n NewCall, by Creator) (Call, []Jo
 	}
 	s.cfg.Logger.Info("call created", "call", c.ID, "kind", string(c.Kind), "people", len(people))
 	return c, joining, nil
+}
+
+// newCall is the record of a new call, which is not written.
+func (s *Service) newCall(n *NewCall, people []Person, by Creator) (c Call, err error) {
+	now := s.cfg.Clock.Now().UTC()
+	life := n.Life
+	if life == 0 {
+		life = usualLife
+	}
+	c = Call{
+		ID: newID("call-"), Kind: n.Kind, Title: n.Title, Links: n.Links, Conversation: n.Conversation, Locked: n.Locked, WaitingRoom: n.WaitingRoom,
+		CreatedAt: now, CreatedBy: by.APIKey, APIKey: by.APIKey, ExpiresAt: now.Add(life), Passing: n.Passing || n.Ring > 0,
+	}
+	if by.Identity != "" {
+		c.CreatedBy += "/" + by.Identity
+	}
+	c.Caller, err = n.rings(people, by.Identity)
+	return c, err
 }
 
 // check holds a new call to the rules of its kind and returns its people with their roles.
@@ -170,9 +166,35 @@ func (p *Person) check(k Kind) error {
 	return nil
 }
 
+// insert writes a new call, which begins to ring if it is to.
+func (s *Service) insert(tx *store.Tx, c *Call, people []Person, ring time.Duration) error {
+	if ring > 0 {
+		c.RingUntil = c.CreatedAt.Add(ring)
+	}
+	if c.Passing {
+		c.EmptyAt = c.CreatedAt
+	}
+	if err := calls.Insert(tx, c.ID, *c); err != nil {
+		return err
+	}
+	for _, p := range people {
+		if err := putParticipant(tx, c.ID, p.invited(c)); err != nil {
+			return err
+		}
+	}
+	if ring == 0 {
+		return nil
+	}
+	return s.ring(tx, c, people)
+}
+
 // invited is the person's place in a new call.
-func (p *Person) invited(now time.Time) Participant {
-	return Participant{Identity: p.Identity, Name: p.Name, Role: p.Role, Named: true, Standing: Invited, Since: now}
+func (p *Person) invited(c *Call) Participant {
+	place := Participant{Identity: p.Identity, Name: p.Name, Role: p.Role, Named: true, Standing: Invited, Since: c.CreatedAt}
+	if !c.RingUntil.IsZero() && p.Identity != c.Caller {
+		place.Answer = Ringing
+	}
+	return place
 }
 
 func checkTitle(title string) error {

@@ -15,6 +15,7 @@ import (
 	lkauth "github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 
+	"careline/internal/audit"
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/event"
@@ -104,6 +105,7 @@ type fakeThreads struct {
 	// guarded by mu
 	people map[string][]string // by conversation
 	calls  map[string]string   // the same
+	notes  map[string][]string // codes, the same
 }
 
 func (f *fakeThreads) WithThread(ctx context.Context, _, _ string, _, people map[string]string, pair bool, then func(*store.Tx, string) error) error {
@@ -140,6 +142,30 @@ func (f *fakeThreads) UntieCall(_ *store.Tx, conversation, call string) error {
 	return nil
 }
 
+func (f *fakeThreads) Note(_ *store.Tx, conversation, _, code string, _ map[string]string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.notes[conversation] = append(f.notes[conversation], code)
+	return nil
+}
+
+func (f *fakeThreads) Members(_ *store.Tx, conversation string, _ int) ([]string, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.people[conversation], strings.Contains(conversation, "+"), nil
+}
+
+func (f *fakeThreads) About(*store.Tx, string) (map[string]string, error) {
+	return map[string]string{"incident": "INC-1"}, nil
+}
+
+func (f *fakeThreads) PutOut(_ *store.Tx, conversation, identity, _ string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.people[conversation] = slices.DeleteFunc(f.people[conversation], func(p string) bool { return p == identity })
+	return nil
+}
+
 // bench is a service over a store of its own.
 type bench struct {
 	*Service
@@ -154,7 +180,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{
-		t: t, threads: &fakeThreads{people: make(map[string][]string), calls: make(map[string]string)}, rooms: &fakeRooms{inside: make(map[string]*livekit.ParticipantInfo)},
+		t: t, threads: &fakeThreads{people: make(map[string][]string), calls: make(map[string]string), notes: make(map[string][]string)}, rooms: &fakeRooms{inside: make(map[string]*livekit.ParticipantInfo)},
 		clock: clock.NewFake(time.Date(2026, 11, 21, 8, 0, 0, 0, time.UTC)), path: filepath.Join(t.TempDir(), "store.db"),
 	}
 	b.start()
@@ -171,7 +197,7 @@ func (b *bench) start() {
 	}
 	b.threads.log = event.NewLog(db, b.clock, slog.New(slog.DiscardHandler))
 	b.Service = New(Config{
-		Log: b.threads.log, Rooms: b.rooms, Threads: b.threads, Clock: b.clock, Logger: slog.New(slog.DiscardHandler), TokenTTL: 24 * time.Hour,
+		Log: b.threads.log, Chain: audit.New(b.clock), Rooms: b.rooms, Threads: b.threads, Clock: b.clock, Logger: slog.New(slog.DiscardHandler), TokenTTL: 24 * time.Hour,
 		Mint: func(key string, g *lkauth.ClaimGrants, _ auth.Rights, _ time.Duration) (string, error) {
 			return key + ":" + g.Identity, nil
 		},

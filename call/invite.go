@@ -21,6 +21,7 @@ type NewInvite struct {
 	Name    string
 	Life    time.Duration // 0: a day; never beyond the call's
 	MaxUses int           // 0: any number
+	History bool          // the guest sees what was written before it came
 }
 
 // Invite makes a link for guests. The code is not kept and cannot be read again.
@@ -58,7 +59,7 @@ func (s *Service) Invite(ctx context.Context, call string, n NewInvite) (i Invit
 			until = c.ExpiresAt
 		}
 		i = Invite{
-			ID: newID("inv-"), Call: call, Role: n.Role, Name: names.Visible(n.Name), CreatedAt: now, ExpiresAt: until, MaxUses: n.MaxUses, Code: hash,
+			ID: newID("inv-"), Call: call, Role: n.Role, Name: names.Visible(n.Name), CreatedAt: now, ExpiresAt: until, MaxUses: n.MaxUses, History: n.History, Code: hash,
 		}
 		return invites.Insert(tx, of{First: call, Second: i.ID}, i)
 	})
@@ -140,7 +141,7 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 			if err := placeFree(tx, &c); err != nil {
 				return err
 			}
-			p = Participant{Identity: newID("guest-"), Name: names.Visible(name), Role: i.Role, Standing: Invited, Since: now, Invite: i.ID}
+			p = Participant{Identity: newID("guest-"), Name: names.Visible(name), Role: i.Role, Standing: Invited, Since: now, Invite: i.ID, History: i.History}
 			if i.Name != "" {
 				p.Name = i.Name
 			}
@@ -169,7 +170,7 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 		return err
 	})
 	if err == nil && came {
-		s.queue(leg{call: e.Call.ID, news: "waiting"})
+		s.queue(news{call: e.Call.ID, forHosts: "waiting"})
 	}
 	return e, err
 }

@@ -52,33 +52,24 @@ func (s *Service) Change(ctx context.Context, id string, change Change) (c Call,
 	return c, err
 }
 
-// End ends a call for everybody. Ending it again changes nothing.
-func (s *Service) End(ctx context.Context, id, by, reason string) (c Call, err error) {
-	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
-		if c, err = getCall(tx, id); err != nil || !c.EndedAt.IsZero() {
-			return err
-		}
-		c.EndedAt, c.EndedBy, c.EndReason = s.cfg.Clock.Now().UTC(), by, reason
-		if err := s.untie(tx, &c); err != nil {
-			return err
-		}
-		return calls.Put(tx, id, c)
-	})
-	if err != nil {
-		return c, err
-	}
-	if err := s.cfg.Rooms.DeleteRoom(ctx, id); err != nil && !errs.Is(err, errs.NotFound) {
-		return c, err
-	}
-	s.cfg.Logger.Info("call ended", "call", id, "by", by)
-	return c, nil
+// Removal says what becomes of somebody who is sent out.
+type Removal struct {
+	Ban    bool // it cannot come back
+	Thread bool // it is taken out of the call's conversation too
 }
 
-// Remove sends somebody out, who can come back unless banned too.
-func (s *Service) Remove(ctx context.Context, call, identity, by string, ban bool) error {
+// Remove sends somebody out.
+func (s *Service) Remove(ctx context.Context, call, identity, by string, how Removal) error {
+	ban := how.Ban
 	err := s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
-		if _, err := s.open(tx, call); err != nil {
+		c, err := s.open(tx, call)
+		if err != nil {
 			return err
+		}
+		if how.Thread && c.Conversation != "" {
+			if err := s.cfg.Threads.PutOut(tx, c.Conversation, identity, by); err != nil {
+				return err
+			}
 		}
 		p, err := getParticipant(tx, call, identity)
 		if err != nil && !(ban && errs.Is(err, errs.NotFound)) {

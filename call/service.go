@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	lkauth "github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 
+	"careline/internal/audit"
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/errs"
@@ -31,6 +31,7 @@ type Rooms interface {
 // Config is what a Service is made of.
 type Config struct {
 	Log      *event.Log // of the store that calls are in
+	Chain    *audit.Chain
 	Rooms    Rooms
 	Threads  Threads
 	Mint     func(apiKey string, grants *lkauth.ClaimGrants, rights auth.Rights, ttl time.Duration) (string, error)
@@ -42,15 +43,16 @@ type Config struct {
 // Service is the calls of this server. Its methods may be called from any goroutine.
 type Service struct {
 	// immutable
-	cfg  Config
-	legs chan leg
+	cfg    Config
+	news   chan news
+	sooner chan struct{} // something may be due before it was thought
 
-	legsWaiting, legsLost atomic.Int64
+	counts counts
 }
 
-// New returns a service, whose Run writes what the engine tells it.
+// New returns a service, whose Run writes what the engine tells it, and ends what is due.
 func New(cfg Config) *Service {
-	return &Service{cfg: cfg, legs: make(chan leg, legQueue)}
+	return &Service{cfg: cfg, news: make(chan news, newsQueue), sooner: make(chan struct{}, 1)}
 }
 
 var _ sfu.Admission = (*Service)(nil)
@@ -79,6 +81,26 @@ func (s *Service) List(ctx context.Context, after Place, limit int, keep func(*C
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
 		for _, c := range callsByTime.Scan(tx, r) {
+			if keep(&c) {
+				if list = append(list, c); len(list) == limit {
+					break
+				}
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// Linked is List for the calls that belong to something.
+func (s *Service) Linked(ctx context.Context, kind, to string, after Place, limit int, keep func(*Call) bool) (list []Call, err error) {
+	r := store.Range[linked]{In: linkKey.Of2(kind, to), Reverse: true}
+	if after.ID != "" {
+		r.To = &linked{First: kind, Second: to, Third: made{First: after.At, Second: after.ID}}
+	}
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+		list = nil
+		for _, c := range callsByLink.Scan(tx, r) {
 			if keep(&c) {
 				if list = append(list, c); len(list) == limit {
 					break

@@ -17,6 +17,8 @@ var (
 	ErrBanned        = errs.New(errs.Denied, "you may not join this call")
 	ErrLocked        = errs.New(errs.Denied, "this call is locked")
 	ErrWaiting       = errs.New(errs.Denied, "the host has to let you in first")
+	ErrSilent        = errs.New(errs.Conflict, "this call does not ring any more")
+	ErrAnswered      = errs.New(errs.Conflict, "this call was answered on another device")
 	ErrLive          = errs.New(errs.Conflict, "the conversation has a call already, and somebody is in it")
 	ErrBetweenTwo    = errs.New(errs.Denied, "this call is between two other people")
 )
@@ -27,7 +29,14 @@ type of = store.Pair[string, string]
 // made orders calls by when they were made.
 type made = store.Pair[time.Time, string]
 
+// linked finds calls by what they belong to.
+type linked = store.Triple[string, string, made]
+
+// legPlace orders the legs of a call by when they began.
+type legPlace = store.Pair[string, made]
+
 var (
+	legKey = store.Join(store.String[string](), byTime)
 	ofCall = store.Join(store.String[string](), store.String[string]())
 	byTime = store.Join(store.Time(), store.String[string]())
 
@@ -36,8 +45,36 @@ var (
 	bans         = store.NewTable("call_bans", ofCall, store.JSON[Ban]())
 	invites      = store.NewTable("call_invites", ofCall, store.JSON[Invite]())
 
+	legs = store.NewTable("call_legs", legKey, store.JSON[Leg]())
+
 	callsByTime = store.NewIndex(calls, "time", byTime, func(id string, c Call) []made { return []made{{First: c.CreatedAt, Second: id}} })
-	byTicket    = store.NewUnique(participants, "ticket", store.String[string](), func(_ of, p Participant) []string {
+	linkKey     = store.Join3(store.String[string](), store.String[string](), byTime)
+	callsByLink = store.NewIndex(calls, "link", linkKey, func(id string, c Call) (keys []linked) {
+		for kind, to := range c.Links {
+			keys = append(keys, linked{First: kind, Second: to, Third: made{First: c.CreatedAt, Second: id}})
+		}
+		return keys
+	})
+	callsByDue = store.NewIndex(calls, "due", byTime, func(id string, c Call) []made {
+		if c.due().IsZero() {
+			return nil
+		}
+		return []made{{First: c.due(), Second: id}}
+	})
+	byPresence = store.NewIndex(participants, "present", store.String[string](), func(k of, p Participant) []string {
+		if p.Standing != Present {
+			return nil
+		}
+		return []string{k.First}
+	})
+	bySession = store.NewUnique(legs, "session", store.String[string](), func(_ legPlace, l Leg) []string { return []string{l.Session} })
+	openLegs  = store.NewIndex(legs, "open", legKey, func(k legPlace, l Leg) []legPlace {
+		if !l.LeftAt.IsZero() {
+			return nil
+		}
+		return []legPlace{k}
+	})
+	byTicket = store.NewUnique(participants, "ticket", store.String[string](), func(_ of, p Participant) []string {
 		if p.Ticket == nil {
 			return nil
 		}
@@ -66,4 +103,9 @@ func instead(err, missing error) error {
 		return missing
 	}
 	return err
+}
+
+// Reindex makes the indexes that earlier versions had not.
+func Reindex(tx *store.Tx) error {
+	return errors.Join(callsByLink.Rebuild(tx), callsByDue.Rebuild(tx), byPresence.Rebuild(tx))
 }

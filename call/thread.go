@@ -17,6 +17,14 @@ type Threads interface {
 	// TieCall notes which call a conversation has, UntieCall that it has it no more.
 	TieCall(tx *store.Tx, conversation, call string) error
 	UntieCall(tx *store.Tx, conversation, call string) error
+	// Note writes a system message where people may write.
+	Note(tx *store.Tx, conversation, actor, code string, params map[string]string) error
+	// Members returns who is in a conversation besides guests, limit at most, and whether there are just the two of a direct one.
+	Members(tx *store.Tx, conversation string, limit int) (people []string, direct bool, err error)
+	// About returns what a conversation belongs to.
+	About(tx *store.Tx, conversation string) (links map[string]string, err error)
+	// PutOut takes somebody out of a conversation.
+	PutOut(tx *store.Tx, conversation, identity, actor string) error
 }
 
 // Conversation returns the conversation that is the chat of a room. ok is false when it has none, or is the room of no call.
@@ -43,54 +51,52 @@ func (s *Service) begin(ctx context.Context, n *NewCall, people []Person, by str
 }
 
 // tie gives a conversation its call. There is one at a time: an earlier one in which nobody is ends.
-func (s *Service) tie(tx *store.Tx, c *Call) (replaced string, err error) {
-	former, err := s.cfg.Threads.CallOf(tx, c.Conversation)
-	if err != nil {
-		return "", err
-	}
-	if former != "" {
-		old, err := getCall(tx, former)
-		switch {
-		case errs.Is(err, errs.NotFound):
-		case err != nil:
-			return "", err
-		case !old.Over(s.cfg.Clock.Now()):
-			if busy(tx, former) {
-				return "", ErrLive
-			}
-			replaced = former
-			old.EndedAt, old.EndReason = s.cfg.Clock.Now().UTC(), "replaced"
-			if err := calls.Put(tx, former, old); err != nil {
-				return "", err
-			}
+func (s *Service) tie(tx *store.Tx, c *Call) (replaced Call, err error) {
+	former, err := s.callOf(tx, c.Conversation)
+	switch {
+	case err != nil:
+		return Call{}, err
+	case former.ID == "":
+	case !former.RingUntil.IsZero() || busy(tx, former.ID):
+		return Call{}, ErrLive
+	default:
+		if err := s.finish(tx, &former, c.by(), reasonReplaced); err != nil {
+			return Call{}, err
 		}
 	}
-	return replaced, s.cfg.Threads.TieCall(tx, c.Conversation, c.ID)
+	if len(c.Links) == 0 {
+		if c.Links, err = s.cfg.Threads.About(tx, c.Conversation); err != nil {
+			return Call{}, err
+		}
+	}
+	return former, s.cfg.Threads.TieCall(tx, c.Conversation, c.ID)
 }
 
-// untie takes a call that is over from its conversation.
-func (s *Service) untie(tx *store.Tx, c *Call) error {
-	if c.Conversation == "" {
-		return nil
+// callOf returns the call of a conversation that has not ended; without id if there is none.
+func (s *Service) callOf(tx *store.Tx, conversation string) (c Call, err error) {
+	id, err := s.cfg.Threads.CallOf(tx, conversation)
+	if err != nil || id == "" {
+		return Call{}, err
 	}
-	return s.cfg.Threads.UntieCall(tx, c.Conversation, c.ID)
+	c, err = getCall(tx, id)
+	if errs.Is(err, errs.NotFound) || err == nil && !c.EndedAt.IsZero() {
+		return Call{}, nil
+	}
+	return c, err
 }
 
 // busy tells whether somebody is in a call.
 func busy(tx *store.Tx, call string) bool {
-	for _, p := range participants.Scan(tx, store.Range[of]{In: ofCall.Of(call)}) {
-		if p.Standing == Present {
-			return true
-		}
-	}
-	return false
+	_, _, err := byPresence.Get(tx, call)
+	return err == nil
 }
 
 // What the token of somebody in a call lets its holder do in the call's conversation.
 var chatRights = []string{"chat:read", "chat:write", "chat:edit:own", "chat:delete:own", "chat:search"}
 
-// Guest tells whether somebody came by a link, or was named by nobody.
-func (p *Participant) Guest() bool { return p.Invite != "" || !p.Named }
+// Guest tells whether somebody sees of the conversation only what is written from its coming on: it came by a link that does not say otherwise,
+// or was named by nobody.
+func (p *Participant) Guest() bool { return (p.Invite != "" || !p.Named) && !p.History }
 
 // rights are the claims about chats in the token of a participant.
 func (c *Call) rights(p *Participant) auth.Rights {

@@ -144,3 +144,58 @@ func (s *Service) UntieCall(tx *store.Tx, conversation, call string) error {
 	c.Room = ""
 	return conversations.Put(tx, conversation, c)
 }
+
+// Note writes a system message into a conversation in which people may write.
+func (s *Service) Note(tx *store.Tx, conversation, actor, code string, params map[string]string) error {
+	c, err := conversations.Get(tx, conversation)
+	if errs.Is(err, errs.NotFound) || err == nil && c.Status != Active {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.system(tx, &c, actor, code, params)
+}
+
+// Members returns who is in a conversation besides guests, limit at most, and whether it is direct.
+func (s *Service) Members(tx *store.Tx, conversation string, limit int) (list []string, direct bool, err error) {
+	c, err := live(tx, conversation)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, p := range participants.Scan(tx, store.Range[of]{In: ofConversation.Of(conversation)}) {
+		if len(list) == limit {
+			break
+		}
+		if p.State == In && p.Kin != Guest {
+			list = append(list, p.Principal)
+		}
+	}
+	return list, c.Type == Direct, nil
+}
+
+// About returns what a conversation belongs to, the first of each kind.
+func (s *Service) About(tx *store.Tx, conversation string) (map[string]string, error) {
+	c, err := live(tx, conversation)
+	links := make(map[string]string, len(c.Links))
+	for _, l := range slices.Backward(c.Links) {
+		links[l.Type] = l.ID
+	}
+	return links, err
+}
+
+// PutOut takes somebody out of a conversation that is not direct, who then comes back only when added again.
+func (s *Service) PutOut(tx *store.Tx, conversation, identity, actor string) error {
+	c, err := live(tx, conversation)
+	if err != nil {
+		return err
+	}
+	p, err := participants.Get(tx, of{First: conversation, Second: identity})
+	if errs.Is(err, errs.NotFound) || err == nil && p.State != In {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.exit(tx, &c, &p, Removed, ParticipantRemoved, "participant_removed", actor)
+}

@@ -30,6 +30,7 @@ const (
 	Erase          Permission = "erase"
 	Transactions   Permission = "transaction:admin"
 	CallCreate     Permission = "call:create" // in a conversation
+	CallAnswer     Permission = "call:answer"
 
 	// Broadcast, by either name, lets its holder begin chats about transactions.
 	Broadcast        Permission = "broadcast:create"

@@ -39,7 +39,7 @@ func TestMetrics(t *testing.T) {
 	s := start(t, development(t, "CARELINE_ADMIN_ADDRESS=127.0.0.1:0", "CARELINE_HTTP_TLS_MODE=self"))
 	for name, want := range map[string]float64{
 		"careline_rooms": 0, "careline_participants": 0, "careline_ready": 1, "careline_media_joins_total": 0,
-		`careline_tracks{kind="video"}`: 0, "careline_webhooks_waiting": 0, "careline_signal_refusals_total": 0,
+		`careline_tracks{kind="video"}`: 0, "careline_webhooks_waiting": 0, "careline_calls_rung_total": 0, "careline_calls_lost_total": 0, "careline_calls_waiting": 0, "careline_signal_refusals_total": 0,
 		`careline_http_requests_total{class="4xx"}`: 0,
 	} {
 		if got := metric(t, s, name); got != want {
@@ -156,7 +156,7 @@ func TestBackup(t *testing.T) {
 	if err := server.Restore(filepath.Dir(path), f); err != nil {
 		t.Fatal(err)
 	}
-	restored, err := store.Open(store.Options{Path: path})
+	restored, err := server.OpenStore(filepath.Dir(path), server.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

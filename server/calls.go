@@ -30,6 +30,7 @@ type calls struct {
 func (s *Server) newCalls(opts Options) (*calls, error) {
 	c := &calls{log: opts.Logger, Service: call.New(call.Config{
 		Log:      s.chats.log,
+		Chain:    s.chats.chain,
 		Rooms:    s.rooms,
 		Threads:  s.chats.Service,
 		Mint:     s.mint,

@@ -50,6 +50,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "store", read: func() any { return s.storage.db.Stats() }, levels: map[string]bool{"Waiting": true, "FileBytes": true, "Damaged": true}},
 			{prefix: "search", read: func() any { return s.searchStats() }, levels: map[string]bool{"Documents": true, "Behind": true, "Rebuilding": true, "Unwritten": true, "Failing": true}},
 			{prefix: "turn", read: func() any { return s.TURN() }, levels: map[string]bool{"Allocations": true, "Connections": true}},
+			{prefix: "calls", read: func() any { return s.calls.Stats() }, levels: map[string]bool{"Waiting": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.outbox.Stats() }, levels: map[string]bool{"Waiting": true}},
 			{prefix: "feeds", read: func() any { return s.calls.api.FeedStats() }, levels: map[string]bool{"Sockets": true, "Streams": true, "Lagging": true}},
 			{prefix: "call_chat", read: func() any { return s.bridge.Stats() }},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"careline/call"
 	"careline/configs"
 	"careline/internal/clock"
 	"careline/internal/seal"
@@ -14,7 +15,9 @@ import (
 )
 
 // migrations bring what older versions wrote to what this one expects: see store.Migration. New ones come last.
-func migrations() []store.Migration { return nil }
+func migrations() []store.Migration {
+	return []store.Migration{{Name: "find calls by links, and by when something is due", Apply: call.Reindex}}
+}
 
 // storage is the store and the folder that it is in.
 type storage struct {

@@ -220,6 +220,7 @@ func (p *Participant) connectionChanged(t *transport, s webrtc.PeerConnectionSta
 	switch s {
 	case webrtc.PeerConnectionStateConnected:
 		t.connected = true
+		t.notePath()
 		if p.isPrimary(t) && !p.connected {
 			p.connected = true
 			p.active.Store(true)

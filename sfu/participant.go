@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +73,8 @@ type Participant struct {
 	children     sync.WaitGroup // readers of tracks, feedback and data
 	leave        Leave
 	awaitingPeer bool // between a resume and the attachment of its peer
+	usage        usage
+	took         *Usage // all of it, at the end
 }
 
 func newParticipant(m *Manager, room *Room, r JoinRequest) *Participant {
@@ -481,6 +485,8 @@ func (p *Participant) finish() {
 	p.missingTimer.Stop()
 	p.silenceTimer.Stop()
 	inside := p.room.exit(p)
+	p.usage.published(slices.Collect(maps.Values(p.publish.live))...)
+	p.took = p.usage.report(p.publisher, p.viewer)
 	tracks := p.info.Tracks
 	info := clone(p.info)
 	info.State = livekit.ParticipantInfo_DISCONNECTED

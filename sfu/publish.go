@@ -313,6 +313,7 @@ func (p *Participant) changeTracks(added, removed []*Publication) {
 		i.Tracks = p.trackInfos()
 		i.IsPublisher = len(p.publish.live) > 0
 	}, added, removed)
+	p.usage.published(removed...)
 	for _, pub := range removed {
 		p.log.Info("track unpublished", "track", pub.sid)
 	}

@@ -317,6 +317,7 @@ func (p *Participant) startBound() {
 		default:
 			p.applyWish(s) // which codec it is, is known since its binding
 			s.added = true
+			p.usage.viewed(s)
 			s.worker.post(addCommand{s, s.wish})
 		}
 	}

@@ -48,6 +48,7 @@ type transport struct {
 	restartICE bool                      // with new ICE credentials
 	awaiting   bool                      // an offer of ours is unanswered
 	offerID    uint32
+	path       Path // by which it goes, once it is connected
 }
 
 type transportOptions struct {
