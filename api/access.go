@@ -34,8 +34,8 @@ var (
 	Public     = Permission{Name: "public", About: "Needs no token.", open: true}
 	CallCreate = Permission{Name: "call:create", About: "Grant roomCreate.", grant: func(g *lkauth.VideoGrant) bool { return g.RoomCreate }}
 	CallsList  = Permission{Name: "call:list", About: "Grant roomList.", grant: func(g *lkauth.VideoGrant) bool { return g.RoomList }}
-	CallRead   = Permission{Name: "call:read", About: "Grant roomList or roomCreate, or a place in the call (roomJoin for it, or roomAdmin).",
-		grant: func(g *lkauth.VideoGrant) bool { return g.RoomList || g.RoomCreate }, role: ability(call.Read)}
+	CallRead   = Permission{Name: "call:read", About: "Grant roomList or roomCreate, or a place in the call (roomJoin for it, or roomAdmin, or `call:answer` in the token's claim permissions for who is named).",
+		grant: func(g *lkauth.VideoGrant) bool { return g.RoomList || g.RoomCreate }, role: ability(call.Read), claim: chat.CallAnswer}
 	CallReadAll = Permission{Name: "call:read-all", About: "Grant roomList or roomCreate, roomAdmin for the call, or the role of host or operator in it.",
 		grant: func(g *lkauth.VideoGrant) bool { return g.RoomList || g.RoomCreate }, role: ability(call.ReadAll)}
 	CallModerate = Permission{Name: "call:moderate", About: "Grant roomCreate, roomAdmin for the call, or the role of host or operator in it.",
@@ -130,11 +130,11 @@ func (a *API) allow(ctx context.Context, claims *auth.Claims, need Permission, c
 		return nil, errForbidden
 	}
 	switch {
-	case need.claim != "" && chatCaller(claims).May(need.claim):
+	case need.claim != "" && grant.Room != callID && chatCaller(claims).May(need.claim):
 		return c, a.named(ctx, c, callID)
 	case grant.RoomAdmin && grant.Room == callID:
 		c.Role = call.Host
-		if (need.Name == CallTake.Name || need.claim != "") && !grant.RoomJoin {
+		if (need.Name == CallTake.Name || need.Name == CallAnswer.Name) && !grant.RoomJoin {
 			return nil, errForbidden
 		}
 	case grant.RoomJoin && grant.Room == callID && c.Identity != "":

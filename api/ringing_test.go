@@ -1,7 +1,10 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -86,6 +89,44 @@ func TestRinging(t *testing.T) {
 		if a := r.ask(http.MethodPost, "/v1/calls", r.service(), map[string]any{"kind": "direct", "participants": people, "ring": bad}); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("ring %v: %d %s", bad, a.status, a.body)
 		}
+	}
+}
+
+// Every device of who is called rings, and stops when one of them accepts; a call without a conversation rings as well.
+func TestDevicesRing(t *testing.T) {
+	r := newRig(t)
+	token := r.chatToken("okoye", auth.Rights{Permissions: []string{string(chat.Read), string(chat.CallAnswer)}})
+	phone, _ := r.listen(token, "")
+	tablet, _ := r.listen(token, "")
+	other, _ := r.listen(r.chatter("eve"), "")
+	for _, kept := range []string{"", "none"} {
+		c, _ := r.make(NewCall{Kind: call.Direct, Chat: kept, Ring: 30, Participants: []NewPerson{{Identity: "ines"}, {Identity: "okoye"}}})
+		var data call.Event
+		for _, device := range []*ear{phone, tablet} {
+			h := device.until(string(call.EventRinging))
+			if err := json.Unmarshal(h.Data, &data); err != nil || data.Call != c.ID || data.Caller != "ines" {
+				t.Errorf("%s %v", h.Data, err)
+			}
+		}
+		var seen Call
+		r.ask(http.MethodGet, "/v1/calls/"+c.ID, token, nil).into(t, &seen)
+		if seen.RingsUntil == nil {
+			t.Errorf("what rings: %+v", seen)
+		}
+		if a := r.ask(http.MethodPost, "/v1/calls/"+c.ID+"/accept", token, nil); a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		for _, device := range []*ear{phone, tablet} {
+			h := device.until(string(call.EventAccepted))
+			if err := json.Unmarshal(h.Data, &data); err != nil || data.Call != c.ID || !slices.Contains(data.Who, "okoye") {
+				t.Errorf("%s %v", h.Data, err)
+			}
+		}
+		r.ask(http.MethodPost, "/v1/calls/"+c.ID+"/end", r.service(), nil)
+	}
+	r.startChat("eve", "adam")
+	if h := other.next(); strings.HasPrefix(h.Type, "call.") {
+		t.Errorf("somebody else hears %s", h.Type)
 	}
 }
 
