@@ -67,14 +67,26 @@ function portray(page: Page, scene: Scene): Promise<unknown> {
 }
 
 test('the picture of a call for the README', async ({ server, people }) => {
-  const room = 'Missed train in Rome';
-  const link = (identity: string) => `${server.url}/call#token=${mint({ identity, room })}`;
+  const response = await fetch(`${server.url}/v1/calls`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', Authorization: `Bearer ${mint({ identity: '', room: '', video: { roomCreate: true } })}` },
+    body: JSON.stringify({
+      kind: 'direct',
+      title: 'Missed train in Rome',
+      participants: [
+        { identity: 'sofia', name: 'Sofia, Careline' },
+        { identity: 'jonas', name: 'Jonas' },
+      ],
+    }),
+  });
+  const { participants } = (await response.json()) as { participants: { token: string; participant: { identity: string } }[] };
+  const link = (identity: string) => `${server.url}/call#token=${participants.find((p) => p.participant.identity === identity)?.token ?? ''}`;
   const helper = await people.person();
   await portray(helper, { wall: ['#5a7d8c', '#33505e'], skin: '#c98f6b', hair: '#2b2019', shirt: '#e8e2d6' });
   const traveller = await people.person({ viewport: { width: 1280, height: 760 }, deviceScaleFactor: 1.5 });
   await portray(traveller, { wall: ['#b98b5e', '#7a5636'], skin: '#f0c3a0', hair: '#7b4a21', shirt: '#2f5d8a' });
-  await join(helper, link('Sofia, Careline'));
-  await join(traveller, link('Jonas'));
+  await join(helper, link('sofia'));
+  await join(traveller, link('jonas'));
   await expect(traveller.locator('cl-stage video')).toHaveCount(2);
   const say = async (page: Page, text: string) => {
     await page.getByRole('textbox', { name: 'Message' }).fill(text);

@@ -1,4 +1,5 @@
 import { expect, join, look, press, test } from './fixtures.ts';
+import { come, goIn } from './kinds.ts';
 import { act, field, log, makeThread, message, openThread, write } from './threads.ts';
 
 /** A picture of one colour, with a comment that is not to be handed on. */
@@ -61,6 +62,39 @@ test('somebody in a call and somebody outside it write to each other', async ({ 
   await expect(log(outside).locator('li.found')).toContainText('At the consulate.');
   await look(inside, 'thread-in-call');
   await look(outside, 'thread-search');
+});
+
+test('guests and viewers write in the conversation of their call', async ({ server, people }) => {
+  test.setTimeout(120_000);
+  const { links } = await server.callOf('broadcast', { title: 'Storm in Manila' });
+  const host = await people.person();
+  await join(host, links['host'] ?? '');
+  await press(host, 'Chat');
+  await write(host, 'Stay where you are.');
+  const viewer = await people.person();
+  await come(viewer, links['guests'] ?? '', 'Vera');
+  await goIn(viewer);
+  await press(viewer, 'Chat');
+  await field(viewer).fill('Is the airport open?');
+  await viewer.keyboard.press('Enter');
+  await expect(message(host, 'Is the airport open?').locator('.head bdi')).toHaveText('Vera');
+  await write(host, 'It is closed.');
+  await expect(viewer.getByRole('log').getByText('It is closed.')).toBeVisible();
+
+  const conference = await server.callOf('conference');
+  const operator = await people.person();
+  await join(operator, conference.links['operator'] ?? '');
+  await press(operator, 'Chat');
+  await write(operator, 'before the guest');
+  const guest = await people.person();
+  await come(guest, conference.links['guests'] ?? '', 'Gus');
+  await goIn(guest);
+  await press(guest, 'Chat');
+  await write(guest, 'hello from a guest');
+  await expect(message(operator, 'hello from a guest').locator('.head bdi')).toHaveText('Gus');
+  await write(operator, 'welcome');
+  await expect(message(guest, 'welcome')).toBeVisible();
+  await expect(message(guest, 'before the guest')).toHaveCount(0);
 });
 
 test('a draft and the thread survive a reload, what fails is sent once', async ({ server, people }) => {

@@ -170,7 +170,7 @@ export class CallSession extends Observable {
       this.rights = rightsOf(room.localParticipant.permissions);
       this.chat.connected(this.transport(room));
       this.hearServer(room, lib);
-      this.openThread();
+      this.openThread(room);
       this.refresh();
       await this.publish(room, lib, media);
     } catch (error) {
@@ -503,9 +503,11 @@ export class CallSession extends Observable {
     });
   }
 
-  private openThread(): void {
+  private openThread(room: Room): void {
     const facts = readToken(this.way.token);
     if (!facts?.conversation || !facts.permissions.includes('chat:read')) return;
+    // An audience has no place in the conversation; what it writes gets there from the room.
+    if (roleOf(room.localParticipant) === 'viewer') return;
     // Tokens that are refreshed on the way may be for the room alone.
     const token = (): string => (readToken(this.newestToken)?.conversation ? this.newestToken : this.way.token);
     this.thread = openThread(this.way.serverUrl, facts.conversation, facts.identity, token, placePatience);

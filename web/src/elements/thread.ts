@@ -96,7 +96,11 @@ export class ClThread extends LitElement {
 
   override render() {
     const { i18n, thread } = this;
-    if (thread.phase !== 'ready') return html`<p class="quiet loading" role="status">${i18n.t(thread.trouble ? 'thread.waiting' : 'thread.loading')}</p>`;
+    if (thread.phase !== 'ready') {
+      // A place that is not there yet comes in a moment.
+      const waiting = thread.trouble !== undefined && thread.trouble !== 'gone';
+      return html`<p class="quiet loading" role="status">${i18n.t(waiting ? 'thread.waiting' : 'thread.loading')}</p>`;
+    }
     const mayWrite = this.permissions.includes('chat:write') && thread.conversation?.status === 'active';
     return html`${this.search()}
       <div class="scene">
