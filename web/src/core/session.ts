@@ -506,7 +506,7 @@ export class CallSession extends Observable {
   private openThread(room: Room): void {
     const facts = readToken(this.way.token);
     if (!facts?.conversation || !facts.permissions.includes('chat:read')) return;
-    // An audience has no place in the conversation; what it writes gets there from the room.
+    // Opening it gives a place in it, and an audience may be large: what it writes gets there from the room.
     if (roleOf(room.localParticipant) === 'viewer') return;
     // Tokens that are refreshed on the way may be for the room alone.
     const token = (): string => (readToken(this.newestToken)?.conversation ? this.newestToken : this.way.token);
