@@ -96,6 +96,7 @@ func TestKilled(t *testing.T) {
 		written = append(written, lines[:len(lines)-1]...) // the last was cut
 	}
 	r := newRig(t, newStore(t, path), to.URL)
+	r.clock.Advance(time.Since(r.clock.Now())) // the child's clock was the real one
 	r.over(t, time.Second, "the rest", func() bool { return r.Stats().Waiting == 0 && r.Stats().Delivered > 0 })
 	got := make(map[string]bool)
 	last := make(map[string][]int)
