@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,8 @@ type stream struct {
 	feed *feed
 	hub  *hub
 
-	cut atomic.Bool
+	cut  atomic.Bool
+	busy sync.Mutex // held while something is written
 }
 
 // serveStream is GET /v1/events.
@@ -59,7 +61,7 @@ func (a *API) serveStream(w http.ResponseWriter, r *http.Request, who follower) 
 	h.Set("X-Accel-Buffering", "no") // nginx
 	w.WriteHeader(http.StatusOK)
 	u.add(f)
-	defer context.AfterFunc(r.Context(), func() { f.end(errFeedLeft) })()
+	defer context.AfterFunc(r.Context(), s.left)()
 	if err := s.put(fmt.Appendf(nil, "retry: %d\n\n", streamRetry.Milliseconds())); err != nil {
 		f.end(err)
 	}
@@ -84,7 +86,16 @@ func (s *stream) beat(cursor string) error {
 	return s.put(append(b, '\n'))
 }
 
+// left ends the feed of a client that is gone. A write that runs out of time ends the request too, and then says why itself.
+func (s *stream) left() {
+	s.busy.Lock()
+	defer s.busy.Unlock()
+	s.feed.end(errFeedLeft)
+}
+
 func (s *stream) put(b []byte) error {
+	s.busy.Lock()
+	defer s.busy.Unlock()
 	if err := s.ctl.SetWriteDeadline(time.Now().Add(s.hub.patience)); err != nil {
 		return fmt.Errorf("%w: set the write deadline: %w", errFeedLeft, err)
 	}
@@ -96,6 +107,7 @@ func (s *stream) put(b []byte) error {
 		err = s.ctl.Flush()
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) && !s.cut.Load() {
+		s.feed.end(errFeedSlow)
 		return errFeedSlow
 	}
 	if err != nil {
