@@ -65,9 +65,10 @@ type clientOptions struct {
 	offer  func(string) string             // changes the offers that the server sees
 	answer func(string) string             // changes the answers that the client sees
 	noUDP  bool
-	quiet  bool // does not negotiate by itself
-	report bool // reports when packets arrived, transport-wide
-	ready  bool // a single-connection client offers sections for a picture and sound at once, as browsers do
+	quiet  bool          // does not negotiate by itself
+	report bool          // reports when packets arrived, transport-wide
+	slow   time.Duration // how long an offer of the server is on its way, longer than a packet
+	ready  bool          // a single-connection client offers sections for a picture and sound at once, as browsers do
 }
 
 func join(t *testing.T, s *testServer, identity string, o clientOptions) *client {
@@ -261,6 +262,7 @@ func (c *client) handle(m Message) {
 	}
 	switch m := m.(type) {
 	case Offer:
+		time.Sleep(c.options.slow)
 		c.noteMids(m.MidToTrackID)
 		c.answer(m)
 	case Answer:
