@@ -27,12 +27,12 @@ test('two people from the start page see, hear and write to each other', async (
   await two.getByRole('textbox', { name: 'Message' }).fill('Where are you?');
   await two.keyboard.press('Enter');
   await press(one, 'Chat, 1 new message');
-  await expect(one.getByRole('log').locator('li[part=message]')).toHaveText([/Guest 2.*Where are you\?/s]);
+  await expect(one.getByRole('log').locator('li[part=message]')).toHaveText([/A call began/, /Guest 2.*Where are you\?/s]);
   await one.getByRole('textbox', { name: 'Message' }).fill('Platform 4, see https://example.org/map.');
   await one.getByRole('button', { name: 'Send' }).click();
-  await expect(two.getByRole('log').locator('li[part=message]')).toHaveText([/You.*Where are you\?.*Read/s, /Guest 1.*Platform 4/s]);
+  await expect(two.getByRole('log').locator('li[part=message]')).toHaveText([/A call began/, /You.*Where are you\?.*Read/s, /Guest 1.*Platform 4/s]);
   await expect(two.getByRole('link', { name: 'https://example.org/map' })).toHaveAttribute('rel', /noreferrer/);
-  await expect(one.getByRole('log').locator('li[part=message]')).toHaveCount(2);
+  await expect(one.getByRole('log').locator('li[part=message]')).toHaveCount(3);
 });
 
 test('microphone and camera states are seen by the other side and come back', async ({ server, people }) => {

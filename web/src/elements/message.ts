@@ -25,6 +25,11 @@ const systemTexts: Partial<Record<string, TextKey>> = {
   participant_removed: 'thread.removed',
   conversation_closed: 'thread.closed',
   conversation_reopened: 'thread.reopened',
+  call_started: 'thread.callStarted',
+  call_ended: 'thread.callEnded',
+  call_missed: 'thread.callMissed',
+  call_declined: 'thread.callDeclined',
+  call_cancelled: 'thread.callCancelled',
 };
 
 /** One message, stored or on its way. Fires `reply`, `edit`, `remove`, and `show` with the number of the message that it answers. */
