@@ -306,14 +306,15 @@ func (c *client) handle(m Message) {
 	}
 }
 
-// must reports an error unless the client is closing, when its connections fail for good reason.
+// must reports an error unless the connections fail for good reason: the client is closing, or the server ended the session and closed them.
 func (c *client) must(doing string, err error) {
+	if err == nil || errors.Is(err, webrtc.ErrConnectionClosed) && c.isLeaving() {
+		return
+	}
 	select {
 	case <-c.quit:
 	default:
-		if err != nil {
-			c.t.Errorf("%s: %s: %v", c.session.Identity(), doing, err)
-		}
+		c.t.Errorf("%s: %s: %v", c.session.Identity(), doing, err)
 	}
 }
 
