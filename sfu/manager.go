@@ -51,7 +51,7 @@ type Manager struct {
 	closed   bool
 }
 
-// NewManager prepares an engine on the sockets of cfg. Run starts it.
+// NewManager makes an engine on the sockets of cfg. What reads them and the workers run from then on; Run has to follow, and ends them.
 func NewManager(cfg Config) (*Manager, error) {
 	cfg = cfg.withDefaults()
 	port, err := udp.NewPort(cfg.UDPConns, cfg.Logger, udp.Options{
