@@ -65,6 +65,10 @@ func TestMetrics(t *testing.T) {
 	if status, _ := get(t, s.URL()+"/metrics"); status != http.StatusNotFound {
 		t.Errorf("everybody can read the metrics: %d", status)
 	}
+	_, text := get(t, "http://"+s.AdminAddr().String()+"/metrics")
+	for _, bare := range regexp.MustCompile(`(?m)^# HELP (\S+) *$`).FindAllStringSubmatch(text, -1) {
+		t.Errorf("%s does not say what it is", bare[1])
+	}
 }
 
 func TestMetricsOfACall(t *testing.T) {

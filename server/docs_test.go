@@ -7,11 +7,15 @@ import (
 	"testing"
 )
 
-// What the manual for operators names must exist.
-func TestOperationsNameWhatThereIs(t *testing.T) {
-	text, err := os.ReadFile("../docs/operations.md")
-	if err != nil {
-		t.Fatal(err)
+// The metrics and keys that the documents name must exist.
+func TestDocumentsNameWhatThereIs(t *testing.T) {
+	var text []byte
+	for _, name := range []string{"README.md", "docs/operations.md", "docs/api.md", "docs/chat.md", "docs/clients.md", "docs/security.md", "docs/architecture.md"} {
+		document, err := os.ReadFile("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, document...)
 	}
 	s := start(t, development(t, "CARELINE_ADMIN_ADDRESS=127.0.0.1:0", "CARELINE_HTTP_TLS_MODE=self"))
 	_, metrics := get(t, "http://"+s.AdminAddr().String()+"/metrics")
@@ -28,12 +32,12 @@ func TestOperationsNameWhatThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := regexp.MustCompile("`((?:http|rtc|turn|room|log|admin|tokens|limits|webhooks)\\.[a-z_.]+)").FindAllStringSubmatch(string(text), -1)
+	keys := regexp.MustCompile("`((?:http|rtc|turn|room|log|admin|tokens|limits|webhooks|seal|chat|attachments|web)\\.[a-z_.]+)[`: ]").FindAllStringSubmatch(string(text), -1)
 	if len(keys) < 15 {
 		t.Fatalf("only %d keys are named", len(keys))
 	}
 	for _, key := range keys {
-		if key[1] == "admin.secret" { // a file
+		if key[1] == "admin.secret" || key[1] == "tokens.css" { // files
 			continue
 		}
 		parts := strings.Split(key[1], ".")

@@ -1,7 +1,7 @@
 package server
 
 // meanings are the help texts of metrics that come from counters of the parts,
-// by name without "careline_".
+// by name without "careline_". A test finds those without one.
 var meanings = map[string]string{
 	"media_packets_in_total":         "RTP packets taken from publishers.",
 	"media_packets_out_total":        "RTP packets sent to viewers.",
@@ -51,12 +51,19 @@ var meanings = map[string]string{
 	"udp_bytes_total":             "UDP payload sent, in bytes.",
 	"udp_batches_total":           "Batches handed to the kernel.",
 	"udp_calls_total":             "System calls to send.",
+	"udp_gso_messages_total":      "Messages that the kernel cut into datagrams.",
+	"udp_gso_segments_total":      "Datagrams cut from these.",
+	"udp_gso_refused_total":       "Messages that the kernel would not cut, sent plainly instead.",
 	"udp_dropped_full_total":      "Datagrams dropped because the socket's buffer was full.",
 	"udp_dropped_too_large_total": "Datagrams dropped because the path does not take their size.",
 	"udp_dropped_error_total":     "Datagrams dropped for any other error.",
 	"udp_received_total":          "Datagrams received on the media port.",
 	"udp_received_bytes_total":    "UDP payload received, in bytes.",
 	"udp_read_errors_total":       "Reads that failed.",
+	"udp_unchecked_total":         "Datagrams dropped because no ICE check of their address was valid.",
+	"udp_unsound_total":           "Datagrams dropped because their DTLS records were broken, or in the clear without need.",
+	"udp_without_consent_total":   "Datagrams not sent because their address was not checked for too long.",
+	"udp_foreign_checks_total":    "ICE checks not sent because the address is another connection's.",
 
 	"signal_sessions":              "WebSockets of participants open now.",
 	"signal_joins_total":           "Joins that were let in.",
@@ -68,6 +75,8 @@ var meanings = map[string]string{
 	"signal_overflows_total":       "WebSockets ended because the client did not read.",
 	"signal_silent_total":          "WebSockets ended because the client did not answer.",
 	"signal_panics_total":          "WebSockets ended by a mistake of ours.",
+	"signal_floods_total":          "WebSockets ended because the client sent too much too fast.",
+	"signal_expired_total":         "Sessions ended because their token was not refreshed any more.",
 	"signal_agent_workers":         "Agent workers connected now.",
 	"signal_agent_jobs":            "Jobs that agents have now.",
 

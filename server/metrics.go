@@ -85,11 +85,7 @@ func describe(r reading) []metric {
 		if !r.levels[t.Field(i).Name] {
 			name, kind = name+"_total", prometheus.CounterValue
 		}
-		help := meanings[name]
-		if help == "" {
-			help = fmt.Sprintf("%s of the %s counters.", t.Field(i).Name, r.prefix)
-		}
-		list = append(list, metric{i, desc(name, help), kind})
+		list = append(list, metric{i, desc(name, meanings[name]), kind})
 	}
 	return list
 }
