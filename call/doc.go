@@ -7,7 +7,12 @@
 //	kind.go       kinds, roles, and what each may do
 //	create.go     new calls and their people
 //	admission.go  the decision about a join
-//	manage.go     what hosts do: lock, end, remove, mute, let speak
+//	within.go     the call of a conversation, which its members begin and find
+//	ring.go       devices ring; one answer counts
+//	due.go        what has to be done when nobody asks for it
+//	manage.go     what hosts do: lock, remove, mute, let speak
+//	end.go        the end, whoever or whatever brings it
 //	invite.go     links for guests, the waiting room
-//	legs.go       who was there, from when to when, with what: written behind the engine's events
+//	legs.go       who is there, written behind the engine's events; leg.go: the record of a session
+//	thread.go     what calls do to conversations; event.go: what those hear of calls
 package call

@@ -14,6 +14,12 @@
 //	permission.go    what a token lets somebody do
 //	create.go        new conversations, found or made
 //	append.go        the one way in for messages
-//	view.go, list.go what members see
-//	receipts.go      marks: delivered and read up to
+//	edit.go          what becomes of a message later
+//	manage.go        what becomes of a conversation and its people
+//	view.go, list.go what members see; search.go: what they find
+//	receipts.go      marks: delivered and read up to; typing.go
+//	feed.go          who hears what is committed; audience.go: who may
+//	incall.go        what the data channel of a call does; calls.go: what the call does
+//	retention.go     the end of conversations; hold.go, erase.go
+//	export.go        conversations outside of this server
 package chat

@@ -15,5 +15,8 @@
 // and one that writes (response.go), keeps the connection alive and refreshes the token. Between the participant and the writer lies a queue
 // of queueLength messages; when it is full the WebSocket closes and the participant stays for its resume time-out.
 //
+// Beside it: LiveKit's server API (api.go, roomservice.go, dispatchservice.go), agent workers (agents.go), and the bridge between data channels
+// and conversations (chatbridge.go).
+//
 // Handler.mu guards the set of sessions and is held for an append to a participant's inbox, nothing longer. A Session has no lock.
 package signal
