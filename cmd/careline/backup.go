@@ -39,7 +39,7 @@ func (c *backupCommand) Run(p *process) error {
 		if err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(p.stdout, "%s holds the backup of %s: the store and %d files\n", c.To, cfg.DataDir, held.Files); err != nil {
+		if _, err := fmt.Fprintf(p.stdout, "%s holds the backup of %s: the store, and the files that people sent: %d\n", c.To, cfg.DataDir, held.Files); err != nil {
 			return err
 		}
 		for _, id := range held.Missing {

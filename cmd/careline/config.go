@@ -10,7 +10,7 @@ import (
 
 // configFlags say which configuration a command works by.
 type configFlags struct {
-	Config string `help:"Configuration file (YAML). Every key and its default: configs/default.yaml." placeholder:"FILE" type:"path" env:"CARELINE_CONFIG"`
+	Config string `help:"Configuration file (YAML). Every key, its default and what it does: careline check-config --manual." placeholder:"FILE" type:"path" env:"CARELINE_CONFIG"`
 	Dev    bool   `help:"For a developer's own machine: key devkey with secret \"secret\", loopback candidates, localhost only unless TLS is on."`
 }
 
@@ -34,10 +34,15 @@ func wrong(problems []error) error {
 
 type checkCommand struct {
 	configFlags
+	Manual bool `help:"Print every key, its default and what it does, and nothing else."`
 }
 
-// Run prints the configuration in effect.
+// Run prints the configuration in effect, or the manual.
 func (c *checkCommand) Run(p *process) error {
+	if c.Manual {
+		_, err := p.stdout.Write(configs.Manual)
+		return err
+	}
 	cfg, err := c.load(p)
 	if err != nil {
 		return err

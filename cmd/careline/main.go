@@ -25,8 +25,8 @@ const (
 type commands struct {
 	Serve       serveCommand   `cmd:"" default:"withargs" help:"Run the server (the default)."`
 	Token       tokenCommand   `cmd:"" help:"Print a token that lets somebody in."`
-	Backup      backupCommand  `cmd:"" help:"Write a backup of what the server keeps, while it runs or not."`
-	Restore     restoreCommand `cmd:"" help:"Make the server's store anew from a backup."`
+	Backup      backupCommand  `cmd:"" help:"Write backups of what the server keeps, while it runs or not."`
+	Restore     restoreCommand `cmd:"" help:"Make what the server keeps anew from backups."`
 	Verify      verifyCommand  `cmd:"" help:"Check that what is kept is what was written."`
 	CheckConfig checkCommand   `cmd:"" help:"Print the configuration in effect without its secrets, or all that is wrong with it."`
 	Version     versionCommand `cmd:"" help:"Print the version."`

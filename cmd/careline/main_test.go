@@ -113,6 +113,7 @@ func TestCommands(t *testing.T) {
 		{args: "serve --web-dir /nowhere", env: prod, code: 2, stderr: "web.dir|/nowhere|--web-dir"},
 		{args: "serve", env: append([]string{"CARELINE_HTTP_ADDRESS=" + taken.Addr().String()}, prod...), code: 1, stderr: "http.address|already in use|choose another port"},
 		{args: "check-config", code: 2, stderr: "keys: expected"},
+		{args: "check-config --manual", stdout: "# Careline's configuration|udp_port: 7882"},
 		{args: "check-config --config " + bad, code: 2, stderr: "rtc.udp_port"},
 		{args: "check-config --config " + good, env: []string{"CARELINE_RTC_UDP_PORT=5555", "CARELINE_TYPO=1"}, stdout: "udp_port: 5555|id: booking|[redacted]", stderr: "CARELINE_TYPO"},
 		{args: "check-config", env: []string{"CARELINE_CONFIG=" + good}, stdout: "id: booking"},

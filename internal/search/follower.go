@@ -52,7 +52,7 @@ func (f *Follower) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, errBehind):
-			f.Logger.Info("the search index is built")
+			f.Logger.Info("building the search index")
 			if err = f.rebuild(ctx); err == nil {
 				wait = firstBackOff
 				continue
