@@ -23,7 +23,7 @@ type serveCommand struct {
 
 // Run serves until the process is told to stop; a second signal ends it at
 // once. SIGHUP reloads the configuration, except in development, where it
-// comes from a terminal that was closed and ends the process as usual.
+// comes from a terminal that was closed and stops the server too.
 func (c *serveCommand) Run(p *process) error {
 	cfg, err := c.read(p)
 	if err != nil {
@@ -38,7 +38,11 @@ func (c *serveCommand) Run(p *process) error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	defer endBySignals(cancel, p)()
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if cfg.Development {
+		ends = append(ends, syscall.SIGHUP)
+	}
+	defer endBySignals(cancel, p, ends...)()
 	supervisor := systemd.New(p.environ)
 	context.AfterFunc(ctx, func() { c.tell(supervisor.Stopping(), logger) })
 	if cfg.Development {
@@ -59,12 +63,12 @@ func (c *serveCommand) Run(p *process) error {
 	return s.Run(ctx)
 }
 
-// endBySignals calls stop at the first signal that asks for an end; a second
-// one ends the process as if nobody listened, whatever still goes on. The
-// function that it returns lets go of the signals.
-func endBySignals(stop func(), p *process) (release func()) {
+// endBySignals calls stop at the first of the signals; a second one ends the
+// process as if nobody listened, whatever still goes on. The function that it
+// returns lets go of them.
+func endBySignals(stop func(), p *process, ends ...os.Signal) (release func()) {
 	signals, released := make(chan os.Signal, 2), make(chan struct{})
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	signal.Notify(signals, ends...)
 	go func() {
 		select {
 		case <-signals:

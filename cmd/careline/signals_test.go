@@ -67,7 +67,7 @@ func serve(t *testing.T, config string) *service {
 	s.cmd = exec.Command(binary, "serve", "--config", s.config)
 	s.cmd.Dir = dir
 	s.cmd.Env = environment([]string{"NOTIFY_SOCKET=" + socket, "CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_ADMIN_ADDRESS=",
-		"CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0"})
+		"CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0", "TMPDIR=" + dir})
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -203,6 +203,22 @@ func TestHangupReloads(t *testing.T) {
 	}
 	if strings.Contains(s.log.String(), secret) || strings.Contains(s.log.String(), otherSecret) {
 		t.Error("the log shows a secret")
+	}
+}
+
+// Of a development server whose terminal was closed nothing stays: not even the folder that it kept data in.
+func TestHangupStopsDevelopment(t *testing.T) {
+	s := serve(t, "development: true\n")
+	folders := filepath.Join(filepath.Dir(s.config), "careline-*")
+	if found, err := filepath.Glob(folders); err != nil || len(found) != 1 {
+		t.Fatalf("folders of data: %q, %v", found, err)
+	}
+	s.signal(syscall.SIGHUP)
+	if err := s.wait(); err != nil {
+		t.Errorf("after SIGHUP: %v\n%s", err, s.log)
+	}
+	if found, err := filepath.Glob(folders); err != nil || len(found) != 0 {
+		t.Errorf("left behind: %q, %v", found, err)
 	}
 }
 
