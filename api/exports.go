@@ -2,11 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"careline/chat"
 )
@@ -14,57 +14,63 @@ import (
 // jsonFile is the type of JSON that is handed out as a file, which the description does not describe.
 const jsonFile = "application/json; charset=utf-8"
 
-// document is an answer that is a file.
-type document struct {
-	ContentType string `header:"Content-Type"`
-	Disposition string `header:"Content-Disposition"`
-	Policy      string `header:"Content-Security-Policy"`
-	Body        []byte
-}
-
-// fileAnswer is a file to keep, which does nothing where it is opened in place.
-func fileAnswer(contentType, name string, content []byte) *document {
-	return &document{contentType, fmt.Sprintf("attachment; filename=%q", name), "default-src 'none'; style-src 'unsafe-inline'; sandbox", content}
-}
-
 var exportTypes = map[chat.Format]string{chat.AsJSON: jsonFile, chat.AsHTML: "text/html; charset=utf-8", chat.AsZIP: "application/zip"}
 
 func (a *API) registerExports() {
 	register(a, operation{
 		id: "exportConversation", method: http.MethodGet, path: inConversation + "/export", tag: "Records and their end", need: ChatExport, summary: "Export a conversation",
-		about: "As JSON, as a page to read and print, or as a ZIP of both with the messages as JSON lines and a manifest that has the SHA-256 of each file. The audit has the " +
-			"SHA-256 of what was handed out.", errors: []int{http.StatusNotFound},
+		about: "As JSON, as a page to read and print, or as a ZIP of both with the messages as JSON lines, the attachments, and a signed manifest that has the SHA-256 of each " +
+			"file and names the attachments that were left out: `infected`, `pending` (not scanned yet), `erased`, `damaged`. The audit has the SHA-256 of what was " +
+			"handed out, of a ZIP that of its manifest.", errors: []int{http.StatusNotFound},
 	}, a.exportConversation)
 	register(a, operation{
 		id: "exportSubject", method: http.MethodGet, path: "/v1/subjects/{userId}/export", tag: "Records and their end", need: SubjectExport,
-		summary: "Export what conversations hold of a person", about: "Its places, marks and messages, as JSON, and nothing of what others wrote.",
+		summary: "Export what conversations hold of a person", about: "Its places, marks and messages, and nothing of what others wrote: as JSON, or as a ZIP of that with the files that the person sent and a signed manifest.",
 	}, a.exportSubject)
 	paths := a.huma.OpenAPI().Paths
 	paths[inConversation+"/export"].Get.Responses["200"].Content = map[string]*huma.MediaType{jsonFile: {}, exportTypes[chat.AsHTML]: {}, exportTypes[chat.AsZIP]: {}}
-	paths["/v1/subjects/{userId}/export"].Get.Responses["200"].Content = map[string]*huma.MediaType{jsonFile: {}}
+	paths["/v1/subjects/{userId}/export"].Get.Responses["200"].Content = map[string]*huma.MediaType{jsonFile: {}, exportTypes[chat.AsZIP]: {}}
 }
 
 func (a *API) exportConversation(ctx context.Context, in *struct {
 	ConversationPath
 	Format chat.Format `query:"format" enum:"json,html,zip" default:"json"`
-}) (*document, error) {
-	b, err := a.chats.Export(ctx, chatCallerOf(ctx), in.ConversationID, in.Format)
+}) (*huma.StreamResponse, error) {
+	h, err := a.chats.Export(ctx, chatCallerOf(ctx), in.ConversationID, in.Format)
 	if err != nil {
 		return nil, err
 	}
-	return fileAnswer(exportTypes[in.Format], in.ConversationID+"."+string(in.Format), b), nil
+	return a.handOut(h, in.ConversationID, in.Format), nil
 }
 
 func (a *API) exportSubject(ctx context.Context, in *struct {
-	UserID string `path:"userId" maxLength:"256" doc:"The identity (sub) of the person's tokens" example:"traveller-381"`
-}) (*document, error) {
-	s, err := a.chats.SubjectAccess(ctx, chatCallerOf(ctx), in.UserID)
+	UserID string      `path:"userId" maxLength:"256" doc:"The identity (sub) of the person's tokens" example:"traveller-381"`
+	Format chat.Format `query:"format" enum:"json,zip" default:"json"`
+}) (*huma.StreamResponse, error) {
+	h, err := a.chats.SubjectAccess(ctx, chatCallerOf(ctx), in.UserID, in.Format)
 	if err != nil {
 		return nil, err
 	}
-	b, err := json.MarshalIndent(s, "", " ")
-	if err != nil {
-		return nil, err
-	}
-	return fileAnswer(jsonFile, "subject.json", b), nil
+	return a.handOut(h, "subject", in.Format), nil
+}
+
+// handOut answers with a file to keep, which does nothing where it is opened in place. One that fails on the way breaks the connection off.
+func (a *API) handOut(h *chat.Handout, name string, f chat.Format) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(hctx huma.Context) {
+		var e exchange
+		_ = e.Resolve(hctx) // never fails
+		if err := e.lengthen(h.Size); err != nil {
+			a.log.Debug("lengthen the time of an export", "error", err)
+		}
+		_, w := humago.Unwrap(hctx)
+		w.Header().Set("Content-Type", exportTypes[f])
+		w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name+"."+string(f)))
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+		if err := h.Write(e.request.Context(), w); err != nil {
+			if e.request.Context().Err() == nil {
+				a.log.Error("an export failed on the way", "error", err)
+			}
+			panic(http.ErrAbortHandler)
+		}
+	}}
 }

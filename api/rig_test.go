@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -47,6 +48,7 @@ type rig struct {
 	hooks   *webhook.Hooks
 	keys    *store.DB
 	blobs   *blob.Store
+	folder  string // of the blobs
 	files   *attachment.Service
 	index   *search.Index
 	rooms   *sfu.Manager
@@ -58,11 +60,14 @@ type rig struct {
 	endFeeds func() // waits for them
 }
 
-// scanner finds files that contain "malicious".
+// scanner finds files that contain "malicious", and fails at those that contain "unreadable".
 type scanner struct{}
 
 func (scanner) Scan(_ context.Context, content io.Reader) (scan.Verdict, error) {
 	all, err := io.ReadAll(content)
+	if bytes.Contains(all, []byte("unreadable")) {
+		return scan.Verdict{}, errors.New("the scanner is not there")
+	}
 	if bytes.Contains(all, []byte("malicious")) {
 		return scan.Verdict{State: scan.Infected, Signature: "Stub.Test"}, err
 	}
@@ -99,7 +104,8 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.blobs, err = blob.New(blob.Options{Folder: filepath.Join(t.TempDir(), "blobs"), DB: r.store, Vault: vault, Clock: r.clock, Logger: quiet})
+	r.folder = filepath.Join(t.TempDir(), "blobs")
+	r.blobs, err = blob.New(blob.Options{Folder: r.folder, DB: r.store, Vault: vault, Clock: r.clock, Logger: quiet})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,9 @@
 package chat
 
 import (
+	"context"
+	"io"
+
 	"careline/internal/errs"
 	"careline/internal/store"
 )
@@ -24,10 +27,20 @@ type Attachments interface {
 	Detach(tx *store.Tx, file, message string) error
 }
 
-// Files tells what is known of a file before it is attached, outside a transaction, because its name is sealed.
+// Files tells what is known of a file, outside a transaction, because its name is sealed.
 type Files interface {
 	Attachments
+	// Describe returns what is known of a file before its sender attaches it.
 	Describe(caller *Caller, conversation, file string) (Attachment, error)
+	// Content returns what is in a file, for whom its message is shown, and a name to save it by. Close has to follow.
+	Content(ctx context.Context, file string) (name string, content FileContent, err error)
+}
+
+// FileContent is what is in a file.
+type FileContent interface {
+	io.ReadCloser
+	Size() int64 // bytes
+	Sum() []byte // SHA-256
 }
 
 var errNoFiles = errs.New(errs.Invalid, "this server takes no attachments")

@@ -1,13 +1,10 @@
 package chat
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"io"
@@ -15,7 +12,6 @@ import (
 
 	"careline/internal/audit"
 	"careline/internal/errs"
-	"careline/internal/seal"
 	"careline/internal/store"
 )
 
@@ -26,7 +22,7 @@ type Format string
 const (
 	AsJSON Format = "json"
 	AsHTML Format = "html" // to read and print, without scripts
-	AsZIP  Format = "zip"  // both, and a signed manifest with the hash of each file
+	AsZIP  Format = "zip"  // both, the attachments, and a signed manifest with the hash of each file
 )
 
 // Valid tells whether there is such a format.
@@ -81,9 +77,23 @@ func exported(m *MessageView, name string) ExportedMessage {
 	return ExportedMessage{m.Seq, m.ID, m.Kind, m.Sender, name, m.At, m.ReplyTo, m.EditedAt, m.DeletedAt, m.Erased, m.System, m.Content}
 }
 
-// Export writes a conversation as its member sees it. That it was exported is in the audit before the first byte is written, with the hash of
-// what was.
-func (s *Service) Export(ctx context.Context, caller *Caller, conversation string, f Format) ([]byte, error) {
+// Handout is an export that is ready to be written: what is in it is known, and in the audit.
+type Handout struct {
+	Size  int64 // bytes of what is in it
+	write func(context.Context, io.Writer) error
+}
+
+// Write writes it. After an error what was written is no export.
+func (h *Handout) Write(ctx context.Context, w io.Writer) error {
+	if err := h.write(ctx, w); err != nil {
+		return fmt.Errorf("write an export: %w", err)
+	}
+	return nil
+}
+
+// Export makes a conversation ready to be handed out as its member sees it. That it was exported is in the audit before the first byte is
+// written, with the hash of what is.
+func (s *Service) Export(ctx context.Context, caller *Caller, conversation string, f Format) (*Handout, error) {
 	if err := caller.in(conversation, Export); err != nil {
 		return nil, err
 	}
@@ -94,16 +104,32 @@ func (s *Service) Export(ctx context.Context, caller *Caller, conversation strin
 	if err != nil {
 		return nil, err
 	}
-	out, err := x.write(f, s.cfg.Vault.Signer)
+	record := audit.Entry{Actor: caller.Principal, Action: "conversation.exported", Object: conversation, From: caller.From}
+	if f != AsZIP {
+		one, err := made("", func(w io.Writer) error { return x.write(f, w) })
+		if err != nil {
+			return nil, fmt.Errorf("export a conversation: %w", err)
+		}
+		record.Detail = map[string]string{"format": string(f), "sha256": one.SHA256}
+		return &Handout{one.Size, one.write}, s.exported(ctx, record)
+	}
+	a := archive{Manifest: Manifest{Conversation: x.Conversation, ExportedAt: x.ExportedAt, ExportedBy: x.ExportedBy}}
+	err = errors.Join(
+		a.add("conversation.json", func(w io.Writer) error { return x.write(AsJSON, w) }),
+		a.add("conversation.html", func(w io.Writer) error { return x.write(AsHTML, w) }),
+		a.add("messages.jsonl", x.lines),
+		s.addFiles(ctx, &a, filesFolder, x.Messages),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("export a conversation: %w", err)
 	}
-	sum := sha256.Sum256(out)
-	return out, s.update(ctx, func(tx *store.Tx) error {
-		_, err := s.cfg.Chain.Append(tx, audit.Entry{
-			Actor: caller.Principal, Action: "conversation.exported", Object: conversation, From: caller.From,
-			Detail: map[string]string{"format": string(f), "sha256": hex.EncodeToString(sum[:])},
-		})
+	return s.handOut(ctx, &a, record)
+}
+
+// exported writes to the audit that something is handed out.
+func (s *Service) exported(ctx context.Context, record audit.Entry) error {
+	return s.update(ctx, func(tx *store.Tx) error {
+		_, err := s.cfg.Chain.Append(tx, record)
 		return err
 	})
 }
@@ -145,155 +171,31 @@ func (s *Service) collect(ctx context.Context, caller *Caller, conversation stri
 //go:embed export.html
 var exportTemplate string
 
-func (x *Exported) write(f Format, signer *seal.Signer) ([]byte, error) {
-	var out bytes.Buffer
-	switch f {
-	case AsHTML:
+// write writes the conversation in one of the formats that are one text.
+func (x *Exported) write(f Format, w io.Writer) error {
+	if f == AsHTML {
 		t, err := template.New("export").Parse(exportTemplate)
-		if err == nil {
-			err = t.Execute(&out, x)
-		}
-		return out.Bytes(), err
-	case AsZIP:
-		err := x.archive(&out, signer)
-		return out.Bytes(), err
-	}
-	enc := json.NewEncoder(&out)
-	enc.SetIndent("", " ")
-	err := enc.Encode(x)
-	return out.Bytes(), err
-}
-
-// archive writes both other formats, the messages as lines, and last a manifest with the hash of each, and its signature.
-func (x *Exported) archive(w io.Writer, signer *seal.Signer) error {
-	var list []manifestFile
-	z := zip.NewWriter(w)
-	put := func(name string, b []byte) error {
-		sum := sha256.Sum256(b)
-		list = append(list, manifestFile{name, int64(len(b)), hex.EncodeToString(sum[:])})
-		f, err := z.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: x.ExportedAt})
-		if err == nil {
-			_, err = f.Write(b)
-		}
-		return err
-	}
-	for name, f := range map[string]Format{"conversation.json": AsJSON, "conversation.html": AsHTML} {
-		b, err := x.write(f, signer)
-		if err == nil {
-			err = put(name, b)
-		}
 		if err != nil {
 			return err
 		}
+		return t.Execute(w, x)
 	}
-	var lines bytes.Buffer
-	enc := json.NewEncoder(&lines)
+	return indented(w, x)
+}
+
+// lines writes the messages, each as a line of JSON.
+func (x *Exported) lines(w io.Writer) error {
+	enc := json.NewEncoder(w)
 	for i := range x.Messages {
 		if err := enc.Encode(&x.Messages[i]); err != nil {
 			return err
 		}
 	}
-	if err := put("messages.jsonl", lines.Bytes()); err != nil {
-		return err
-	}
-	manifest, err := json.MarshalIndent(Manifest{x.Conversation, x.ExportedAt, x.ExportedBy, list, signer.Public()}, "", " ")
-	if err == nil {
-		err = put(manifestName, manifest)
-	}
-	if err == nil {
-		err = put(signatureName, signer.Sign(manifest))
-	}
-	if err != nil {
-		return err
-	}
-	return z.Close()
+	return nil
 }
 
-// Subject is everything that conversations hold of a person, for that person.
-type Subject struct {
-	UserID        string                `json:"user_id"`
-	At            time.Time             `json:"at"`
-	Conversations []SubjectConversation `json:"conversations"`
-}
-
-// SubjectConversation is a person's part of a conversation.
-type SubjectConversation struct {
-	Conversation string            `json:"conversation_id"`
-	Type         Type              `json:"type"`
-	Place        ExportedPerson    `json:"participant"`
-	Messages     []ExportedMessage `json:"messages"`
-}
-
-// SubjectAccess returns what conversations hold of a person: its places, its marks, and what it wrote. It is for holders of the permission to
-// erase, and for the person itself.
-func (s *Service) SubjectAccess(ctx context.Context, caller *Caller, principal string) (*Subject, error) {
-	if caller.Principal == "" {
-		return nil, ErrNobody
-	}
-	if !caller.May(Erase) && !(caller.May(Export) && caller.Principal == principal && caller.Only == "") {
-		return nil, ErrDenied
-	}
-	places, err := s.placesOf(ctx, principal)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.update(ctx, func(tx *store.Tx) error {
-		_, err := s.cfg.Chain.Append(tx, audit.Entry{Actor: caller.Principal, Action: "subject.exported", Object: "principal/" + principal, From: caller.From})
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	out := &Subject{UserID: principal, At: s.cfg.Clock.Now().UTC(), Conversations: []SubjectConversation{}}
-	for _, id := range places {
-		one, err := s.part(ctx, principal, id)
-		if errs.Is(err, errs.NotFound) {
-			continue // destroyed meanwhile
-		}
-		if err != nil {
-			return nil, err
-		}
-		out.Conversations = append(out.Conversations, one)
-	}
-	return out, nil
-}
-
-// part reads a person's part of a conversation.
-func (s *Service) part(ctx context.Context, principal, id string) (one SubjectConversation, err error) {
-	var own []MessageView
-	var places []MemberView
-	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		own, places = nil, nil
-		c, err := conversations.Get(tx, id)
-		if err != nil {
-			return err
-		}
-		key := of{First: id, Second: principal}
-		p, err := participants.Get(tx, key)
-		if err != nil {
-			return err
-		}
-		stored, err := storedMarks(tx, key)
-		places = []MemberView{{Participant: p, Marks: s.pending.over(key, stored)}}
-		one = SubjectConversation{Conversation: id, Type: c.Type, Messages: []ExportedMessage{}}
-		for _, m := range bySender.Scan(tx, store.Range[wrote]{In: wroteKey.Of2(principal, id)}) {
-			own = append(own, MessageView{Message: m})
-		}
-		return err
-	})
-	if err != nil {
-		return one, err
-	}
-	if err := s.names(ctx, places); err != nil {
-		return one, err
-	}
-	p := places[0]
-	one.Place = ExportedPerson{p.ID, p.Principal, p.Name, p.Kin, p.Role, p.State, p.JoinedAt, p.LeftAt, p.Marks}
-	keys := s.keyring()
-	for i := range own {
-		if err := keys.reveal(ctx, &own[i]); err != nil {
-			return one, err
-		}
-		one.Messages = append(one.Messages, exported(&own[i], p.Name))
-	}
-	return one, nil
+func indented(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", " ")
+	return enc.Encode(v)
 }

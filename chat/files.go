@@ -2,8 +2,10 @@ package chat
 
 import (
 	"context"
+	"errors"
 
 	"careline/internal/attachment"
+	"careline/internal/blob"
 	"careline/internal/errs"
 	"careline/internal/store"
 )
@@ -26,6 +28,30 @@ func (k keptFiles) Describe(caller *Caller, conversation, file string) (Attachme
 		return Attachment{}, err
 	}
 	return Attachment{ID: f.ID, Name: f.Name, Type: f.Type, Size: f.Size, SHA256: f.SHA256, Width: f.Width, Height: f.Height}, nil
+}
+
+// Content implements Files: what nobody but its sender may read, because it was not scanned yet, is no content.
+func (k keptFiles) Content(ctx context.Context, file string) (string, FileContent, error) {
+	f, content, err := k.Open(ctx, file, "", attachment.Whole)
+	if err != nil {
+		return "", nil, err
+	}
+	return f.SafeName(), content, nil
+}
+
+// whyWithout says in a word why a file is not handed out; empty where nothing is known to be wrong with the file.
+func whyWithout(err error) string {
+	switch {
+	case errors.Is(err, attachment.ErrInfected):
+		return "infected"
+	case errors.Is(err, attachment.ErrPending):
+		return "pending"
+	case errors.Is(err, blob.ErrDamaged):
+		return "damaged"
+	case errs.Is(err, errs.NotFound):
+		return "erased"
+	}
+	return ""
 }
 
 // Scanned tells a file's conversation what the scanner said of it, in the transaction that writes that down; Ring of the log has to follow.

@@ -18,23 +18,33 @@ const (
 	manifestName  = "manifest.json"
 	signatureName = "manifest.sig"
 
-	largestManifest = 1 << 20 // bytes
+	largestManifest = 64 << 20 // bytes
 )
 
 // Manifest says what is in an exported archive.
 type Manifest struct {
-	Conversation string         `json:"conversation_id"`
+	Conversation string         `json:"conversation_id,omitempty"`
+	UserID       string         `json:"user_id,omitempty"` // whose part of all conversations it is
 	ExportedAt   time.Time      `json:"exported_at"`
 	ExportedBy   string         `json:"exported_by"`
 	Files        []manifestFile `json:"files"`
-	PublicKey    []byte         `json:"public_key"` // Ed25519: of the server that signed it
+	LeftOut      []leftOut      `json:"left_out,omitempty"` // attachments
+	PublicKey    []byte         `json:"public_key"`         // Ed25519: of the server that signed it
 }
 
 // manifestFile is what a manifest says of a file.
 type manifestFile struct {
-	Name   string `json:"name"`
-	Size   int64  `json:"size"`
-	SHA256 string `json:"sha256"`
+	Name       string `json:"name"`
+	Size       int64  `json:"size"`
+	SHA256     string `json:"sha256"`
+	Attachment string `json:"attachment_id,omitempty"`
+}
+
+// leftOut is an attachment that is not in the archive.
+type leftOut struct {
+	Attachment string `json:"attachment_id"`
+	Name       string `json:"name"`
+	Reason     string `json:"reason"` // infected, pending, erased or damaged
 }
 
 // ErrNotExported says that an archive is not what a server exported. The error around it says why.

@@ -67,8 +67,7 @@ func TestA23SignedManifest(t *testing.T) {
 	r := newRig(t)
 	id := r.group("ann", "bob")
 	r.say(id, "ann", "as it was")
-	archive, err := r.Export(ctx, who("bob"), id, AsZIP)
-	r.must(err)
+	archive := r.handed(r.Export(ctx, who("bob"), id, AsZIP))
 	m, err := VerifyArchive(opened(t, archive), r.vault.Public())
 	r.must(err)
 	if m.Conversation != id || m.ExportedBy != "bob" || len(m.Files) != 3 || !bytes.Equal(m.PublicKey, r.vault.Public()) {
@@ -106,12 +105,20 @@ func FuzzVerifyArchive(f *testing.F) {
 		f.Fatal(err)
 	}
 	x := &Exported{Conversation: "c", Messages: []ExportedMessage{{Seq: 1, ID: "m"}}}
-	archive, err := x.write(AsZIP, signer)
+	a := archive{Manifest: Manifest{Conversation: "c", LeftOut: []leftOut{{"att_1", "a.txt", "pending"}}}}
+	if err := a.add("messages.jsonl", x.lines); err != nil {
+		f.Fatal(err)
+	}
+	manifest, signature, err := a.sign(signer)
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(archive)
-	f.Add(archive[:len(archive)/2])
+	var whole bytes.Buffer
+	if err := a.write(ctx, &whole, manifest, signature); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole.Bytes())
+	f.Add(whole.Bytes()[:whole.Len()/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 		if err != nil {

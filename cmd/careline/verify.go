@@ -62,6 +62,14 @@ func (c *verifyExportCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "conversation %s as %s exported it at %s: %d files, each as it was\n", m.Conversation, m.ExportedBy, m.ExportedAt.Format(time.RFC3339), len(m.Files))
+	what := "conversation " + m.Conversation
+	if m.UserID != "" {
+		what = "what conversations hold of " + m.UserID
+	}
+	_, err = fmt.Fprintf(p.stdout, "%s as %s exported it at %s: %d files, each as it was\n", what, m.ExportedBy, m.ExportedAt.Format(time.RFC3339), len(m.Files))
+	for _, left := range m.LeftOut {
+		_, more := fmt.Fprintf(p.stdout, "attachment %s was left out: %s\n", left.Attachment, left.Reason)
+		err = errors.Join(err, more)
+	}
 	return err
 }

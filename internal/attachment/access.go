@@ -22,8 +22,9 @@ const (
 )
 
 var (
-	errNone    = errs.New(errs.NotFound, "no such attachment")
-	errPending = errs.New(errs.Conflict, "the file has not been scanned yet")
+	errNone = errs.New(errs.NotFound, "no such attachment")
+	// ErrPending says that only who sent a file may read it yet.
+	ErrPending = errs.New(errs.Conflict, "the file has not been scanned yet")
 	// ErrInfected says that nobody may read a file.
 	ErrInfected = errs.New(errs.Denied, "the file is infected")
 )
@@ -55,7 +56,7 @@ func (s *Service) Open(ctx context.Context, id, reader string, v Variant) (File,
 	case r.Scan == scan.Infected:
 		return r.File, nil, ErrInfected
 	case r.Scan == scan.Pending && reader != r.By:
-		return r.File, nil, errPending
+		return r.File, nil, ErrPending
 	}
 	from := map[Variant]blob.ID{Whole: r.Blob, Thumbnail: r.Small, Original: r.Aside}[v]
 	if from == "" {
