@@ -27,6 +27,8 @@ func (*shelf) Attach(*store.Tx, string, string, string, string) error { return n
 
 func (*shelf) Detach(*store.Tx, string, string) error { return nil }
 
+func (*shelf) Erase(*store.Tx, string, string) error { return nil }
+
 func (*shelf) Describe(_ *Caller, _, file string) (Attachment, error) {
 	return Attachment{ID: file, Name: file + ".txt", Type: "text/plain"}, nil
 }

@@ -25,6 +25,8 @@ type Attachments interface {
 	Attach(tx *store.Tx, file, conversation, sender, message string) error
 	// Detach unties it.
 	Detach(tx *store.Tx, file, message string) error
+	// Erase ends everything that somebody uploaded for a conversation, also what was not finished or not sent.
+	Erase(tx *store.Tx, conversation, sender string) error
 }
 
 // Files tells what is known of a file, outside a transaction, because its name is sealed.

@@ -233,7 +233,18 @@ func (s *Service) forget(tx *store.Tx, e Erasure, conversation string, now time.
 	if err := s.cfg.Chain.Forget(tx, scope(conversation, e.Principal)); err != nil {
 		return err
 	}
+	if err := s.eraseFiles(tx, conversation, e.Principal); err != nil {
+		return err
+	}
 	return s.record(tx, conversation, MessageErased, e.By, ErasedEvent{Sender: e.Principal}, audit.Entry{Action: "person.erased", Object: conversation + "/" + p.ID})
+}
+
+// eraseFiles ends what somebody uploaded for a conversation and is in no message.
+func (s *Service) eraseFiles(tx *store.Tx, conversation, principal string) error {
+	if s.cfg.Files == nil {
+		return nil
+	}
+	return s.cfg.Files.Erase(tx, conversation, principal)
 }
 
 // Erasures returns requests, oldest first, from after one on.

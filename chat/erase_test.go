@@ -2,10 +2,12 @@ package chat
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,6 +140,82 @@ func TestEraseWaitsForHold(t *testing.T) {
 	r.must(err)
 	if len(list) != 1 || list[0].State != ErasureDone {
 		t.Errorf("%+v", list)
+	}
+}
+
+// endings is a shelf that notes what ends.
+type endings struct {
+	shelf
+	detached func() // nil: nothing
+	erased   []of
+}
+
+func (e *endings) Detach(*store.Tx, string, string) error {
+	if e.detached != nil {
+		e.detached()
+	}
+	return nil
+}
+
+func (e *endings) Erase(_ *store.Tx, conversation, sender string) error {
+	e.erased = append(e.erased, of{First: conversation, Second: sender})
+	return nil
+}
+
+// TestUploadsGoWithTheirSender: what somebody uploaded and never sent ends with the erasure, and with the conversation, not a day later.
+func TestUploadsGoWithTheirSender(t *testing.T) {
+	files := new(endings)
+	r := newRigIn(t, t.TempDir(), files)
+	id := r.group("ann", "bob")
+	_, err := r.Erase(ctx, who("dpo"), "ann", "")
+	r.must(err)
+	if want := []of{{First: id, Second: "ann"}}; !slices.Equal(files.erased, want) {
+		t.Errorf("%v, expected %v", files.erased, want)
+	}
+	files.erased = nil
+	r.must(r.Delete(ctx, who("bob"), id, ""))
+	r.must(r.Retain(ctx))
+	if want := []of{{First: id, Second: "ann"}, {First: id, Second: "bob"}}; !slices.Equal(files.erased, want) {
+		t.Errorf("%v, expected %v", files.erased, want)
+	}
+}
+
+// TestHoldSavesWhatIsNotBegun: a hold that was set while retention runs, or was broken off, keeps what it names, or is refused because it is too late.
+func TestHoldSavesWhatIsNotBegun(t *testing.T) {
+	files := new(endings)
+	r := newRigIn(t, t.TempDir(), files)
+	var list []string
+	for range 2 {
+		id := r.group("ann", "bob")
+		_, err := r.Append(ctx, who("ann"), id, Draft{ClientKey: "k", Kind: File, Text: "kept", Attachments: []string{"f"}})
+		r.must(err)
+		r.must(r.Delete(ctx, who("ann"), id, ""))
+		list = append(list, id)
+	}
+	running, stop := context.WithCancel(ctx)
+	files.detached = stop
+	if err := r.Retain(running); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	files.detached = nil
+	var held []string
+	for _, id := range list {
+		_, err := r.SetHold(ctx, who("judge"), Hold{Conversation: id})
+		if err == nil {
+			held = append(held, id)
+		} else if !errors.Is(err, ErrNoConversation) {
+			t.Error(err)
+		}
+	}
+	if len(held) != 1 {
+		t.Fatalf("%d of 2 are held", len(held))
+	}
+	r.must(r.Retain(ctx))
+	for _, id := range list {
+		_, err := r.vault.Find(ctx, scope(id, "ann"))
+		if is := err == nil; is != (id == held[0]) {
+			t.Errorf("held: %v, key: %v", id == held[0], err)
+		}
 	}
 }
 

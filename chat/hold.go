@@ -84,7 +84,7 @@ func (s *Service) SetHold(ctx context.Context, caller *Caller, h Hold) (Hold, er
 	return h, s.update(ctx, func(tx *store.Tx) error {
 		if h.Conversation != "" {
 			c, err := conversations.Get(tx, h.Conversation)
-			if err != nil || !c.DestroyedAt.IsZero() {
+			if err != nil || c.Doomed { // too late
 				return instead(orGone(err), ErrNoConversation)
 			}
 		}

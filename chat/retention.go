@@ -122,74 +122,41 @@ func (c *Conversation) days(rules []Rule) int {
 }
 
 // Retain does what retention asks for: erasures that waited, conversations whose time is over, events that nobody needs any more. What is held
-// is left alone. It can be broken off at any point, and goes on the next time.
+// is left alone. It can be broken off at any point, and goes on the next time. What cannot be destroyed does not hold up the rest.
 func (s *Service) Retain(ctx context.Context) error {
-	err := s.resume(ctx)
+	failed := s.resume(ctx)
+	begun, err := s.begun(ctx)
+	failed = errors.Join(failed, err, s.destroyAll(ctx, begun))
 	for {
-		list, err2 := s.due(ctx)
-		if err2 != nil || len(list) == 0 {
-			return errors.Join(err, err2, s.trim(ctx))
+		list, err := s.due(ctx)
+		if err == nil {
+			err = s.destroyAll(ctx, list)
 		}
-		for _, id := range list {
-			if err := s.destroy(ctx, id); err != nil {
-				return fmt.Errorf("destroy conversation %s: %w", id, err)
-			}
+		if err != nil || len(list) == 0 {
+			return errors.Join(failed, err, s.trim(ctx))
 		}
 	}
 }
 
-// due dooms conversations whose time is over, and returns those whose turn it is.
-func (s *Service) due(ctx context.Context) (list []string, err error) {
-	now := s.cfg.Clock.Now()
-	var all []Rule
-	var over []string
-	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		all, list, over = nil, nil, nil
-		for id := range doomed.Keys(tx, store.Range[string]{Limit: destroyBatch}) {
-			list = append(list, id)
+// destroyAll destroys conversations, each unless something holds it by now.
+func (s *Service) destroyAll(ctx context.Context, list []string) (failed error) {
+	for _, id := range list {
+		is, err := s.doom(ctx, id)
+		if err == nil && is {
+			err = s.destroy(ctx, id)
 		}
-		if len(list) > 0 {
-			return nil
+		if err != nil {
+			failed = errors.Join(failed, fmt.Errorf("destroy conversation %s: %w", id, err))
 		}
-		for _, r := range rules.Scan(tx, store.Range[string]{}) {
-			all = append(all, r)
-		}
-		for id, c := range byActivity.Scan(tx, store.Range[store.Pair[int64, string]]{Reverse: true}) { // the ones that were active long ago first
-			is, err := s.over(tx, &c, all, now)
-			if err != nil {
-				return err
-			}
-			if is {
-				if over = append(over, id); len(over) == destroyBatch {
-					break
-				}
-			}
-		}
-		return nil
-	})
-	if err != nil || len(over) == 0 {
-		return list, err
 	}
-	err = s.update(ctx, func(tx *store.Tx) error {
+	return failed
+}
+
+// begun returns the conversations that an earlier run began to destroy.
+func (s *Service) begun(ctx context.Context) (list []string, err error) {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
-		for _, id := range over {
-			c, err := conversations.Get(tx, id)
-			if err != nil {
-				return err
-			}
-			if is, err := s.over(tx, &c, all, now); err != nil || !is {
-				if err != nil {
-					return err
-				}
-				continue
-			}
-			c.Doomed, c.OpenKey, c.CreateKey = true, "", ""
-			if c.Status != Deleted {
-				c.Status, c.DeletedAt, c.DeletedBy = Deleted, now.UTC(), retention
-			}
-			if err := conversations.Put(tx, id, c); err != nil {
-				return err
-			}
+		for id := range doomed.Keys(tx, store.Range[string]{}) {
 			list = append(list, id)
 		}
 		return nil
@@ -197,8 +164,63 @@ func (s *Service) due(ctx context.Context) (list []string, err error) {
 	return list, err
 }
 
-// over tells whether a conversation's time is over and nothing holds it.
+// due returns conversations whose time is over.
+func (s *Service) due(ctx context.Context) (list []string, err error) {
+	now := s.cfg.Clock.Now()
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+		list = nil
+		all := allRules(tx)
+		for id, c := range byActivity.Scan(tx, store.Range[store.Pair[int64, string]]{Reverse: true}) { // the ones that were active long ago first
+			is, err := s.over(tx, &c, all, now)
+			if err != nil {
+				return err
+			}
+			if is {
+				if list = append(list, id); len(list) == destroyBatch {
+					break
+				}
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+func allRules(tx *store.Tx) (list []Rule) {
+	for _, r := range rules.Scan(tx, store.Range[string]{}) {
+		list = append(list, r)
+	}
+	return list
+}
+
+// doom says of a conversation that it is being destroyed, unless something holds it by now. From then on no hold can save it.
+func (s *Service) doom(ctx context.Context, id string) (is bool, err error) {
+	now := s.cfg.Clock.Now()
+	err = s.update(ctx, func(tx *store.Tx) error {
+		c, err := conversations.Get(tx, id)
+		if err != nil {
+			return err
+		}
+		if is = c.Doomed; is {
+			return nil
+		}
+		if is, err = s.over(tx, &c, allRules(tx), now); err != nil || !is {
+			return err
+		}
+		c.Doomed, c.OpenKey, c.CreateKey = true, "", ""
+		if c.Status != Deleted {
+			c.Status, c.DeletedAt, c.DeletedBy = Deleted, now.UTC(), retention
+		}
+		return conversations.Put(tx, id, c)
+	})
+	return is, err
+}
+
+// over tells whether a conversation's time is over, nothing holds it, and it is not being destroyed yet.
 func (s *Service) over(tx *store.Tx, c *Conversation, rules []Rule, now time.Time) (bool, error) {
+	if c.Doomed {
+		return false, nil
+	}
 	h, err := head(tx, c.ID)
 	if err != nil {
 		return false, err
@@ -263,6 +285,9 @@ func (s *Service) destroy(ctx context.Context, id string) error {
 				return err
 			}
 			if err := s.cfg.Chain.Forget(tx, scope(id, p.Principal)); err != nil {
+				return err
+			}
+			if err := s.eraseFiles(tx, id, p.Principal); err != nil {
 				return err
 			}
 		}
