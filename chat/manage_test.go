@@ -2,11 +2,13 @@ package chat
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"careline/internal/errs"
+	"careline/internal/event"
 )
 
 func (r *rig) placeID(conversation, principal string) string {
@@ -166,6 +168,35 @@ func TestB10GuestsSeeWhatWasWrittenSinceTheyCame(t *testing.T) {
 	isKind(t, err, errs.NotFound)
 	if n := r.unread(id, "gus"); n != 1 {
 		t.Errorf("%d unread", n)
+	}
+}
+
+// TestGuestsReadTheLogFromTheBeginning: who asks for the log page by page gets to its end, over all that happened before.
+func TestGuestsReadTheLogFromTheBeginning(t *testing.T) {
+	r := newRig(t)
+	id := r.group("ann", "bob")
+	for range 5 {
+		r.say(id, "ann", "secret")
+	}
+	r.clock.Advance(time.Second)
+	_, err := r.Add(ctx, who("ann"), id, Person{Principal: "gus", Kin: Guest})
+	r.must(err)
+	r.say(id, "ann", "welcome")
+	gus := who("gus")
+	gus.Kin = Guest
+	var types []event.Type
+	for after := uint64(0); ; {
+		page, err := r.Events(ctx, gus, id, after, 2)
+		r.must(err)
+		if len(page.Items) == 0 {
+			break
+		}
+		for _, e := range page.Items {
+			types, after = append(types, e.Type), e.StreamPos
+		}
+	}
+	if want := []event.Type{MessageCreated, ParticipantJoined, MessageCreated}; !slices.Equal(types, want) {
+		t.Errorf("%v, expected %v", types, want)
 	}
 }
 

@@ -448,8 +448,13 @@ func (s *Service) Events(ctx context.Context, caller *Caller, conversation strin
 			return err
 		}
 		out.Items, out.Trimmed = s.cfg.Log.StreamAfter(tx, conversation, after, limit)
-		if p.Kin == Guest {
+		for p.Kin == Guest && len(out.Items) > 0 {
+			next := out.Items[len(out.Items)-1].StreamPos
 			out.Items = slices.DeleteFunc(out.Items, func(e event.Event) bool { return e.At.Before(p.JoinedAt) })
+			if len(out.Items) > 0 {
+				break
+			}
+			out.Items, _ = s.cfg.Log.StreamAfter(tx, conversation, next, limit) // an empty answer would be taken for the end
 		}
 		return nil
 	})
