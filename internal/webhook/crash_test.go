@@ -97,7 +97,7 @@ func TestKilled(t *testing.T) {
 	}
 	r := newRig(t, newStore(t, path), to.URL)
 	r.clock.Advance(time.Since(r.clock.Now())) // the child's clock was the real one
-	r.over(t, time.Second, "the rest", func() bool { return r.Stats().Waiting == 0 && r.Stats().Delivered > 0 })
+	r.over(t, "the rest", func() bool { return r.Stats().Waiting == 0 && r.Stats().Delivered > 0 })
 	got := make(map[string]bool)
 	last := make(map[string][]int)
 	for _, body := range to.taken() {

@@ -141,7 +141,7 @@ func TestEventsArriveInOrder(t *testing.T) {
 		h.say(fmt.Sprint("conv-", n%3), "participant.joined", n)
 	}
 	h.say("conv-0", "conversation.closed", 12)
-	h.over(t, 5*time.Second, "all events", func() bool { return len(to.taken()) == 13 })
+	h.over(t, "all events", func() bool { return len(to.taken()) == 13 })
 	last := make(map[string]uint64)
 	for i, e := range read(t, to.taken()) {
 		if e.Pos <= last[e.Stream] || e.Type == "participant.joined" || e.Actor != "ann" || e.Version != 1 || e.Gap {
@@ -179,7 +179,7 @@ func TestDeadLetter(t *testing.T) {
 	for n := range 4 {
 		h.say("conv", "message.created", n)
 	}
-	h.over(t, time.Hour, "the others", func() bool { return len(to.taken()) == 3 })
+	h.over(t, "the others", func() bool { return len(to.taken()) == 3 })
 	if n := to.asked(); n != 3+len(hookWaits)+1 {
 		t.Errorf("%d requests", n)
 	}
@@ -244,7 +244,7 @@ func TestGone(t *testing.T) {
 	}
 	h.say("a", "message.created", 2)
 	h.say("b", "message.created", 3)
-	h.over(t, time.Hour, "three days", func() bool {
+	h.over(t, "three days", func() bool {
 		if disabled() {
 			return true
 		}
@@ -262,7 +262,7 @@ func TestGone(t *testing.T) {
 	if _, err := h.hooks.Change(t.Context(), one.ID, Change{Enabled: &yes}); err != nil {
 		t.Fatal(err)
 	}
-	h.over(t, time.Hour, "what waited", func() bool { return h.Stats().Waiting == 0 && to.asked() > asked })
+	h.over(t, "what waited", func() bool { return h.Stats().Waiting == 0 && to.asked() > asked })
 }
 
 func TestRetryAfterIsHonoured(t *testing.T) {
@@ -290,7 +290,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	if at.Second != "conv" {
 		t.Error("nothing is due")
 	}
-	h.over(t, time.Hour, "the second", func() bool { return len(to.taken()) == 1 })
+	h.over(t, "the second", func() bool { return len(to.taken()) == 1 })
 }
 
 // TestSecrets: two signatures while one is rotated, one afterwards; neither secret is in the store.
@@ -353,7 +353,7 @@ func TestDelete(t *testing.T) {
 	if err := h.hooks.Delete(t.Context(), one.ID); !errors.Is(err, ErrNoHook) {
 		t.Errorf("again: %v", err)
 	}
-	h.over(t, time.Hour, "an empty outbox", func() bool { return h.Stats().Waiting == 0 })
+	h.over(t, "an empty outbox", func() bool { return h.Stats().Waiting == 0 })
 	_ = h.db.View(t.Context(), func(tx *store.Tx) error {
 		for at := range outbox.Scan(tx, store.Range[place]{}) {
 			t.Errorf("left: %v", at)

@@ -42,7 +42,7 @@ func TestOrderOverFailures(t *testing.T) {
 	for i := range 20 {
 		r.notifier.Post("room", roomEvent(i))
 	}
-	r.over(t, time.Second, "all events", func() bool { return r.Stats().Delivered == 20 })
+	r.over(t, "all events", func() bool { return r.Stats().Delivered == 20 })
 	for i, id := range idsOf(to.taken()) {
 		if id != fmt.Sprintf("EV_%03d", i) {
 			t.Fatalf("event %d is %s", i, id)
@@ -74,7 +74,7 @@ func TestBadReceiversHoldNobodyUp(t *testing.T) {
 		r.notifier.Post(fmt.Sprint("room ", i), roomEvent(i))
 	}
 	eventually(t, "all at the good receiver", func() bool { return len(good.taken()) == rooms })
-	r.over(t, time.Hour, "the others to be given up", func() bool { return r.Stats().Failed == 3*rooms })
+	r.over(t, "the others to be given up", func() bool { return r.Stats().Failed == 3*rooms })
 	if elsewhere.asked() != 0 {
 		t.Error("a redirect was followed")
 	}
@@ -112,7 +112,7 @@ func TestRestart(t *testing.T) {
 
 	down = false
 	second := newRig(t, db, to.URL)
-	second.over(t, time.Second, "the rest", func() bool { return second.Stats().Delivered == 5 && second.Stats().Waiting == 0 })
+	second.over(t, "the rest", func() bool { return second.Stats().Delivered == 5 && second.Stats().Waiting == 0 })
 	if ids := fmt.Sprint(idsOf(to.taken())); ids != "[EV_000 EV_001 EV_002 EV_003 EV_004]" {
 		t.Errorf("got %s", ids)
 	}

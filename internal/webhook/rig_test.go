@@ -137,14 +137,38 @@ func newRig(t *testing.T, db *store.DB, urls ...string) *rig {
 	return r
 }
 
-// over moves the clock until something holds.
-func (r *rig) over(t *testing.T, step time.Duration, what string, holds func() bool) {
+// over lets what waits for its time have it until something holds. The clock moves to the next attempt only when none is due: however slow the
+// machine is, no more time passes than the waits say.
+func (r *rig) over(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	eventually(t, what, func() bool {
 		if holds() {
 			return true
 		}
-		r.clock.Advance(step)
+		r.clock.Advance(r.untilNext())
+		r.ring() // what was computed before the clock moved is not true any more
 		return false
 	})
+}
+
+// untilNext is how long no line is due; 0 when one is, or when all are under way or wait for those.
+func (r *rig) untilNext() (wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.clock.Now()
+	for _, l := range r.lanes {
+		if l.held {
+			continue
+		}
+		for _, one := range l.lines {
+			switch until := one.due.Sub(now); {
+			case one.flying, until <= 0 && l.flying == perReceiver:
+			case until <= 0:
+				return 0
+			case wait == 0 || until < wait:
+				wait = until
+			}
+		}
+	}
+	return wait
 }
