@@ -156,7 +156,10 @@ func (s *Service) documentsOf(ctx context.Context, conversation string, put func
 		return err
 	}
 	for seq := uint64(1); seq <= h.LastSeq; seq++ {
-		if err := s.documents(ctx, conversation, seq, put); err != nil {
+		switch err := s.documents(ctx, conversation, seq, put); {
+		case unreadable(err): // the others are to be found
+			s.cfg.Logger.Error("a message is left out of the search index", "message", object(conversation, seq), "error", err)
+		case err != nil:
 			return err
 		}
 	}

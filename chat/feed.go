@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -123,8 +124,34 @@ func (s *Service) Happenings(ctx context.Context, after uint64, limit int) (list
 	return s.Opened(ctx, events)
 }
 
-// Opened returns events with the messages that they tell of. It asks for no rights.
-func (s *Service) Opened(ctx context.Context, events []event.Event) (list []Happening, err error) {
+// Opened returns events with the messages that they tell of. It asks for no rights. A message that cannot be read is left out, so that it does not
+// keep everybody from hearing of what comes after it.
+func (s *Service) Opened(ctx context.Context, events []event.Event) ([]Happening, error) {
+	list, err := s.opened(ctx, events)
+	if !unreadable(err) {
+		return list, err
+	}
+	list = make([]Happening, 0, len(events))
+	for i := range events {
+		one, err := s.opened(ctx, events[i:i+1])
+		if unreadable(err) {
+			s.cfg.Logger.Error("an event is told without its message", "event", events[i].Pos, "error", err)
+			one, err = []Happening{{Event: events[i]}}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one...)
+	}
+	return list, nil
+}
+
+// unreadable tells the errors of what is damaged from those that go away.
+func unreadable(err error) bool {
+	return err != nil && errs.KindOf(err) == errs.Internal && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+func (s *Service) opened(ctx context.Context, events []event.Event) (list []Happening, err error) {
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = make([]Happening, 0, len(events))
 		for _, e := range events {

@@ -7,6 +7,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"careline/internal/search"
+	"careline/internal/store"
 )
 
 // told keeps what a listener heard.
@@ -43,13 +46,11 @@ func (r *rig) running() {
 // until waits for something that another goroutine does.
 func (r *rig) until(what string, done func() bool) {
 	r.t.Helper()
-	for range 500 {
-		if done() {
-			return
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatal(what)
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
-	r.t.Fatal(what)
 }
 
 func TestFeedTellsWhatIsCommittedInOrderWithWhatItSays(t *testing.T) {
@@ -136,5 +137,47 @@ func TestHappeningsOfDeletedMessagesSayNothing(t *testing.T) {
 	}
 	if told != 2 {
 		t.Errorf("told %d events of the message, want 2", told)
+	}
+}
+
+// TestWhatCannotBeReadHoldsNobodyUp: of a message that is damaged everybody hears without what it says, and then of the next ones; the index is
+// built without it.
+func TestWhatCannotBeReadHoldsNobodyUp(t *testing.T) {
+	r := newRig(t)
+	id := r.group("ines", "okoye")
+	for _, text := range []string{"before", "damaged", "behind"} {
+		r.say(id, "ines", text)
+	}
+	const seq = 2
+	r.must(r.log.Update(ctx, func(tx *store.Tx) error {
+		m, err := messages.Get(tx, at{First: id, Second: seq})
+		if err != nil {
+			return err
+		}
+		m.Box[len(m.Box)-1] ^= 1
+		return messages.Put(tx, at{First: id, Second: seq}, m)
+	}))
+	list, err := r.Happenings(ctx, 0, 100)
+	r.must(err)
+	var heard []string
+	for _, h := range list {
+		switch {
+		case h.Type != MessageCreated:
+		case h.Message == nil:
+			heard = append(heard, "")
+		default:
+			heard = append(heard, h.Message.Text)
+		}
+	}
+	if want := []string{"before", "", "behind"}; !slices.Equal(heard, want) {
+		t.Errorf("told %q, want %q", heard, want)
+	}
+	var found []string
+	r.must(r.AllDocuments(ctx, func(d search.Document) error {
+		found = append(found, d.Text)
+		return nil
+	}))
+	if want := []string{"before", "behind"}; !slices.Equal(found, want) {
+		t.Errorf("found %q, want %q", found, want)
 	}
 }
