@@ -33,7 +33,10 @@ const inIt = "and a place in the conversation"
 
 // The permissions of chats.
 var (
-	ChatCreate    = inChat("; for a chat about a transaction also `broadcast:create` or `SYSTEM_BROADCAST_CREATION_EXECUTOR`", chat.Create, chat.Broadcast, chat.BroadcastLiteral)
+	ChatCreate = Permission{
+		Name: "chat:create", chat: []chat.Permission{chat.Create, chat.Broadcast, chat.BroadcastLiteral},
+		About: "`chat:create` in the token's claim permissions; for a chat about a transaction `broadcast:create` or `SYSTEM_BROADCAST_CREATION_EXECUTOR` is enough.",
+	}
 	ChatManage    = Permission{Name: "chat:create (in it)", About: "`chat:create` in the token's claim permissions, " + inIt + ".", chat: []chat.Permission{chat.Create}}
 	ChatList      = Permission{Name: "chat:read (own)", About: "`chat:read` in the token's claim permissions. Who asks sees the conversations that it is in.", chat: []chat.Permission{chat.Read}}
 	ChatRead      = inChat(inIt, chat.Read)
