@@ -81,7 +81,7 @@ var (
 func (a *API) registerCalls() {
 	register(a, operation{
 		id: "createCall", method: http.MethodPost, path: "/v1/calls", tag: "Calls", need: CallCreate, status: http.StatusCreated,
-		summary: "Make a call", about: "Answers with a token for each person that is named. The call's room is made when the first of them joins. What is written in it is kept in its conversation, in which the tokens give rights; a conversation has one call at a time, and a call in which nobody is ends when the next one is made.",
+		summary: "Make a call", about: "Answers with a token for each person that is named. The call's room is made when the first of them joins. What is written in it is kept in its conversation, in which the tokens give rights; a conversation has one call at a time, and one in which nobody is and that does not ring ends when the next one is made.",
 		errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusConflict},
 		request: NewCall{Kind: call.Conference, Title: exampleCall.Title, Links: exampleCall.Links, Participants: []NewPerson{
 			{"operator-7", "Ines", call.Host}, {"traveller-381", "Mr. Okoye", call.Guest}}},
