@@ -14,6 +14,7 @@ import (
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/errs"
+	"careline/internal/seal"
 	"careline/internal/store"
 )
 
@@ -25,12 +26,13 @@ const (
 
 var maxIdempotencyKey = 255
 
-// replay is the answer to a request that was sent with an idempotency key.
+// replay is the answer to a request that was sent with an idempotency key. Requests and answers have names and tokens in them: they are sealed
+// by the idempotency key, which only the client has.
 type replay struct {
-	Digest  []byte    `json:"digest"` // SHA-256 of the body
+	Digest  []byte    `json:"digest"` // stands for the body of the request
 	Status  int       `json:"status"`
 	Type    string    `json:"type"`
-	Body    []byte    `json:"body"`
+	Box     []byte    `json:"box"` // the sealed body of the answer
 	Expires time.Time `json:"expires"`
 }
 
@@ -74,8 +76,14 @@ func (s *replays) serve(w http.ResponseWriter, r *http.Request, who *auth.Claims
 		writeProblem(w, newProblem(status, "the body cannot be read"))
 		return
 	}
-	digest := sha256.Sum256(body)
 	key := replayKeyOf(who, r, given)
+	sealing, err := seal.KeyOf(given, "replay")
+	if err != nil {
+		log.Error("make the key of an answer", "error", err)
+		writeProblem(w, asProblem(err))
+		return
+	}
+	digest := sealing.Name(body)
 	release, err := s.claim(r.Context(), key)
 	if err != nil {
 		return // the client is gone
@@ -88,14 +96,20 @@ func (s *replays) serve(w http.ResponseWriter, r *http.Request, who *auth.Claims
 	})
 	switch {
 	case err == nil && found.Expires.After(s.clock.Now()):
-		if !bytes.Equal(found.Digest, digest[:]) {
+		if !bytes.Equal(found.Digest, digest) {
 			writeProblem(w, problemOf("idempotency-mismatch", "the key was used with another body"))
+			return
+		}
+		first, err := sealing.Open(found.Box, key)
+		if err != nil {
+			log.Error("open an earlier answer", "error", err)
+			writeProblem(w, asProblem(err))
 			return
 		}
 		w.Header().Set("Idempotent-Replay", "true")
 		w.Header().Set("Content-Type", found.Type)
 		w.WriteHeader(found.Status)
-		_, _ = w.Write(found.Body)
+		_, _ = w.Write(first)
 		return
 	case err != nil && !errs.Is(err, errs.NotFound):
 		log.Error("look for an earlier answer", "error", err)
@@ -122,7 +136,7 @@ func (s *replays) serve(w http.ResponseWriter, r *http.Request, who *auth.Claims
 			}
 		}
 		return replayTable.Put(tx, key, replay{
-			Digest: digest[:], Status: answer.status, Type: w.Header().Get("Content-Type"), Body: answer.body.Bytes(), Expires: now.Add(replayLife),
+			Digest: digest, Status: answer.status, Type: w.Header().Get("Content-Type"), Box: sealing.Seal(answer.body.Bytes(), key), Expires: now.Add(replayLife),
 		})
 	})
 	if err != nil {

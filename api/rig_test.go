@@ -117,8 +117,9 @@ func newRig(t testing.TB) *rig {
 		Scanned: func(tx *store.Tx, f attachment.File) error { return r.chats.Scanned(tx, f) }, Rang: log.Ring,
 	})
 	r.chats = chat.New(chat.Config{Files: chat.KeptFiles(r.files), Log: log, Chain: audit.New(r.clock), Vault: vault,
-		Verify: func(ctx context.Context) (uint64, error) { return audit.New(r.clock).Verify(ctx, r.store, nil) },
-		Clock:  r.clock, Logger: quiet})
+		EraseElsewhere: func(ctx context.Context, principal string) error { return r.calls.Erase(ctx, principal) },
+		Verify:         func(ctx context.Context) (uint64, error) { return audit.New(r.clock).Verify(ctx, r.store, nil) },
+		Clock:          r.clock, Logger: quiet})
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func newRig(t testing.TB) *rig {
 	if r.rooms, err = sfu.NewManager(sfu.Config{UDPConns: []*net.UDPConn{conn}, Loopback: true, Room: sfu.RoomDefaults{AutoCreate: true}, Logger: quiet}); err != nil {
 		t.Fatal(err)
 	}
-	r.calls = call.New(call.Config{Log: log, Chain: audit.New(r.clock), Rooms: r.rooms, Threads: r.chats, Mint: r.minter.MintWith, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
+	r.calls = call.New(call.Config{Log: log, Chain: audit.New(r.clock), Vault: vault, Rooms: r.rooms, Threads: r.chats, Mint: r.minter.MintWith, TokenTTL: 24 * time.Hour, Clock: r.clock, Logger: quiet})
 	r.rooms.SetAdmission(r.calls)
 	r.hooks = webhook.NewHooks(webhook.NewOutbox(webhook.Config{Store: r.store, Logger: quiet, Clock: r.clock}), webhook.HooksConfig{Vault: vault})
 	if r.index, err = search.Open(search.Options{Dir: t.TempDir(), Logger: quiet}); err != nil {

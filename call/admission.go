@@ -30,7 +30,7 @@ func (s *Service) Admit(r *sfu.JoinRequest) error {
 		write bool
 	)
 	err := s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) {
-		if c, err = getCall(tx, r.Room); err != nil {
+		if c, err = s.getCall(tx, r.Room); err != nil {
 			return err
 		}
 		place, write, err = s.place(tx, &c, r)
@@ -45,7 +45,7 @@ func (s *Service) Admit(r *sfu.JoinRequest) error {
 			if place, write, refused = s.place(tx, &c, r); !write {
 				return refused
 			}
-			return putParticipant(tx, c.ID, place)
+			return s.putParticipant(tx, c.ID, place)
 		})
 		if err == nil {
 			err = refused
@@ -66,7 +66,7 @@ func (s *Service) Readmit(room, identity string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), admitTimeout)
 	defer cancel()
 	err := s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		c, err := getCall(tx, room)
+		c, err := s.getCall(tx, room)
 		if err != nil {
 			return err
 		}
@@ -95,7 +95,7 @@ func (s *Service) place(tx *store.Tx, c *Call, r *sfu.JoinRequest) (p Participan
 	if serves(r) {
 		return p, false, nil
 	}
-	p, err = getParticipant(tx, c.ID, r.Identity)
+	p, err = s.getParticipant(tx, c.ID, r.Identity)
 	known := err == nil
 	if err != nil && !errs.Is(err, errs.NotFound) {
 		return p, false, err

@@ -12,7 +12,7 @@ import (
 type Call struct {
 	ID           string            `json:"id"`
 	Kind         Kind              `json:"kind"`
-	Title        string            `json:"title,omitempty"`
+	Title        string            `json:"title,omitempty"`        // sealed in Box
 	Links        map[string]string `json:"links,omitempty"`        // what it belongs to: incident, ticket, transaction, device
 	Conversation string            `json:"conversation,omitempty"` // that is its chat; empty: what is written in it is not kept
 	Locked       bool              `json:"locked,omitempty"`
@@ -30,6 +30,7 @@ type Call struct {
 	EndedAt      time.Time         `json:"ended_at,omitzero"`
 	EndedBy      string            `json:"ended_by,omitempty"`
 	EndReason    string            `json:"end_reason,omitempty"`
+	Box          []byte            `json:"box,omitempty"`
 }
 
 // by is who made the call, as records have it.
@@ -57,7 +58,7 @@ const (
 // Participant is the record of one person's place in a call.
 type Participant struct {
 	Identity   string    `json:"identity"`
-	Name       string    `json:"name,omitempty"`
+	Name       string    `json:"name,omitempty"` // sealed in Box, with Device
 	Role       Role      `json:"role"`
 	Named      bool      `json:"named,omitempty"`     // by whoever made the call or by its host, or admitted
 	MaySpeak   bool      `json:"may_speak,omitempty"` // a viewer that the host let speak
@@ -74,7 +75,8 @@ type Participant struct {
 	Session    string    `json:"session,omitempty"` // the engine's id of the newest one
 	Invite     string    `json:"invite,omitempty"`  // by which it came
 	History    bool      `json:"history,omitempty"` // it came by a link that shows what was written before
-	Ticket     []byte    `json:"ticket,omitempty"`  // SHA-256 of what a guest in the waiting room shows to be the same guest
+	Box        []byte    `json:"box,omitempty"`
+	Ticket     []byte    `json:"ticket,omitempty"` // SHA-256 of what a guest in the waiting room shows to be the same guest
 }
 
 // Device is what a client says of itself.
@@ -91,7 +93,7 @@ type Invite struct {
 	ID        string    `json:"id"`
 	Call      string    `json:"call"`
 	Role      Role      `json:"role"`
-	Name      string    `json:"name,omitempty"` // of the guest, where the link is for one person
+	Name      string    `json:"name,omitempty"` // of the guest, where the link is for one person; sealed in Box
 	CreatedAt time.Time `json:"created_at"`
 	ExpiresAt time.Time `json:"expires_at"`
 	MaxUses   int       `json:"max_uses,omitempty"` // 0: any number
@@ -99,6 +101,7 @@ type Invite struct {
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
 	History   bool      `json:"history,omitempty"` // the guest sees what was written before
 	Code      []byte    `json:"code"`              // SHA-256
+	Box       []byte    `json:"box,omitempty"`
 }
 
 // Ban keeps an identity out of a call.

@@ -65,6 +65,13 @@ func (s *Service) Create(ctx context.Context, n NewCall, by Creator) (Call, []Jo
 	if err != nil {
 		return Call{}, nil, err
 	}
+	known := []string{c.by()}
+	for _, p := range people {
+		known = append(known, p.Identity)
+	}
+	if err := s.makeKeys(ctx, c.ID, known...); err != nil {
+		return Call{}, nil, err
+	}
 	var replaced Call
 	err = s.begin(ctx, &n, people, c.by(), func(tx *store.Tx, conversation string) (err error) {
 		c.Conversation, replaced = conversation, Call{}
@@ -174,11 +181,11 @@ func (s *Service) insert(tx *store.Tx, c *Call, people []Person, ring time.Durat
 	if c.Passing {
 		c.EmptyAt = c.CreatedAt
 	}
-	if err := calls.Insert(tx, c.ID, *c); err != nil {
+	if err := s.putCall(tx, *c); err != nil {
 		return err
 	}
 	for _, p := range people {
-		if err := putParticipant(tx, c.ID, p.invited(c)); err != nil {
+		if err := s.putParticipant(tx, c.ID, p.invited(c)); err != nil {
 			return err
 		}
 	}
@@ -227,7 +234,7 @@ func (s *Service) Name(ctx context.Context, call string, p Person) (Joining, err
 		if err := p.check(c.Kind); err != nil {
 			return err
 		}
-		place, err := getParticipant(tx, call, p.Identity)
+		place, err := s.getParticipant(tx, call, p.Identity)
 		switch {
 		case errs.Is(err, errs.NotFound):
 			if err := placeFree(tx, &c); err != nil {
@@ -244,14 +251,14 @@ func (s *Service) Name(ctx context.Context, call string, p Person) (Joining, err
 		if j, err = s.joining(&c, place); err != nil {
 			return err
 		}
-		return putParticipant(tx, call, place)
+		return s.putParticipant(tx, call, place)
 	})
 	return j, err
 }
 
 // open returns a call that can still be joined.
 func (s *Service) open(tx *store.Tx, id string) (Call, error) {
-	c, err := getCall(tx, id)
+	c, err := s.getCall(tx, id)
 	if err == nil && c.Over(s.cfg.Clock.Now()) {
 		err = ErrOver
 	}
@@ -297,7 +304,7 @@ func (s *Service) Token(ctx context.Context, call, identity string) (j Joining, 
 		if err != nil {
 			return err
 		}
-		p, err := getParticipant(tx, call, identity)
+		p, err := s.getParticipant(tx, call, identity)
 		if err != nil {
 			return err
 		}

@@ -110,7 +110,7 @@ func (s *Service) do(ctx context.Context, id string) error {
 	var c Call
 	err := s.cfg.Log.Update(ctx, func(tx *store.Tx) (err error) {
 		now := s.cfg.Clock.Now()
-		if c, err = getCall(tx, id); errs.Is(err, errs.NotFound) {
+		if c, err = s.getCall(tx, id); errs.Is(err, errs.NotFound) {
 			return nil
 		}
 		switch due := c.due(); {
@@ -122,7 +122,7 @@ func (s *Service) do(ctx context.Context, id string) error {
 			return s.rungOut(tx, &c)
 		case !c.Lapsed && due.Equal(c.ExpiresAt) && busy(tx, id): // who is in it stays
 			c.Lapsed, c.Passing = true, true
-			return calls.Put(tx, id, c)
+			return s.putCall(tx, c)
 		case !c.Lapsed && due.Equal(c.ExpiresAt):
 			return s.finish(tx, &c, "", reasonExpired)
 		default:

@@ -22,7 +22,7 @@ const (
 // End ends a call for everybody. Ending it again changes nothing.
 func (s *Service) End(ctx context.Context, id, by, reason string) (c Call, err error) {
 	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
-		if c, err = getCall(tx, id); err != nil || !c.EndedAt.IsZero() {
+		if c, err = s.getCall(tx, id); err != nil || !c.EndedAt.IsZero() {
 			return err
 		}
 		return s.finish(tx, &c, by, reason)
@@ -56,7 +56,7 @@ func (s *Service) finish(tx *store.Tx, c *Call, by, reason string) error {
 			return err
 		}
 	}
-	if err := calls.Put(tx, c.ID, *c); err != nil {
+	if err := s.putCall(tx, *c); err != nil {
 		return err
 	}
 	if err := s.happened(tx, c, EventEnded, by, Event{Reason: reason}); err != nil {

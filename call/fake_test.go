@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"careline/internal/auth"
 	"careline/internal/clock"
 	"careline/internal/event"
+	"careline/internal/seal"
 	"careline/internal/store"
 	"careline/sfu"
 )
@@ -195,9 +197,17 @@ func (b *bench) start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	keys, err := store.Open(store.Options{Path: filepath.Join(filepath.Dir(b.path), "keys.db"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	vault, err := seal.New(keys, make([]byte, seal.KeySize), b.clock)
+	if err != nil {
+		b.t.Fatal(err)
+	}
 	b.threads.log = event.NewLog(db, b.clock, slog.New(slog.DiscardHandler))
 	b.Service = New(Config{
-		Log: b.threads.log, Chain: audit.New(b.clock), Rooms: b.rooms, Threads: b.threads, Clock: b.clock, Logger: slog.New(slog.DiscardHandler), TokenTTL: 24 * time.Hour,
+		Log: b.threads.log, Chain: audit.New(b.clock), Vault: vault, Rooms: b.rooms, Threads: b.threads, Clock: b.clock, Logger: slog.New(slog.DiscardHandler), TokenTTL: 24 * time.Hour,
 		Mint: func(key string, g *lkauth.ClaimGrants, _ auth.Rights, _ time.Duration) (string, error) {
 			return key + ":" + g.Identity, nil
 		},
@@ -205,11 +215,13 @@ func (b *bench) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	legs, stopLegs := context.WithCancel(context.Background())
 	var running, writing sync.WaitGroup
-	running.Go(func() {
-		if err := db.Run(ctx); err != nil {
-			b.t.Errorf("run the store: %v", err)
-		}
-	})
+	for _, each := range []*store.DB{db, keys} {
+		running.Go(func() {
+			if err := each.Run(ctx); err != nil {
+				b.t.Errorf("run a store: %v", err)
+			}
+		})
+	}
 	service := b.Service
 	writing.Go(func() { service.Run(legs) })
 	b.stop = sync.OnceFunc(func() {
@@ -217,8 +229,8 @@ func (b *bench) start() {
 		writing.Wait()
 		cancel()
 		running.Wait()
-		if err := db.Close(); err != nil {
-			b.t.Errorf("close the store: %v", err)
+		if err := errors.Join(db.Close(), keys.Close()); err != nil {
+			b.t.Errorf("close the stores: %v", err)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"careline/internal/errs"
@@ -61,7 +62,7 @@ func (s *Service) Invite(ctx context.Context, call string, n NewInvite) (i Invit
 		i = Invite{
 			ID: newID("inv-"), Call: call, Role: n.Role, Name: names.Visible(n.Name), CreatedAt: now, ExpiresAt: until, MaxUses: n.MaxUses, History: n.History, Code: hash,
 		}
-		return invites.Insert(tx, of{First: call, Second: i.ID}, i)
+		return s.putInvite(tx, i)
 	})
 	return i, code, err
 }
@@ -70,7 +71,7 @@ func (s *Service) Invite(ctx context.Context, call string, n NewInvite) (i Invit
 func (s *Service) Invites(ctx context.Context, call string) (list []Invite, err error) {
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
-		if _, err := getCall(tx, call); err != nil {
+		if _, err := s.getCall(tx, call); err != nil {
 			return err
 		}
 		for _, i := range invites.Scan(tx, store.Range[of]{In: ofCall.Of(call)}) {
@@ -78,6 +79,9 @@ func (s *Service) Invites(ctx context.Context, call string) (list []Invite, err 
 		}
 		return nil
 	})
+	for i := range list {
+		err = errors.Join(err, s.openInvite(&list[i]))
+	}
 	return list, err
 }
 
@@ -92,7 +96,7 @@ func (s *Service) Revoke(ctx context.Context, call, invite string) error {
 		if i.RevokedAt.IsZero() {
 			i.RevokedAt = s.cfg.Clock.Now().UTC()
 		}
-		return invites.Put(tx, key, i)
+		return s.putInvite(tx, i)
 	})
 }
 
@@ -110,15 +114,20 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 	if !names.Fits(name) {
 		return e, errs.New(errs.Invalid, "the name is too long")
 	}
-	came := false
+	guest, came := newID("guest-"), false
+	if ticket == "" {
+		if err := s.welcome(ctx, code, guest); err != nil {
+			return e, err
+		}
+	}
 	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
 		came = false
-		_, i, err := byCode.Get(tx, string(hashOf(code)))
+		i, err := s.invited(tx, code)
 		if err != nil {
-			return instead(err, ErrNoInvite)
+			return err
 		}
 		now := s.cfg.Clock.Now().UTC()
-		c, err := getCall(tx, i.Call)
+		c, err := s.getCall(tx, i.Call)
 		if err != nil {
 			return ErrNoInvite
 		}
@@ -128,7 +137,7 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 		e = Entry{Call: c, Ticket: ticket}
 		var p Participant
 		if ticket != "" {
-			if p, err = guestOf(tx, &i, ticket); err != nil {
+			if p, err = s.guestOf(tx, &i, ticket); err != nil {
 				return err
 			}
 		} else {
@@ -141,7 +150,7 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 			if err := placeFree(tx, &c); err != nil {
 				return err
 			}
-			p = Participant{Identity: newID("guest-"), Name: names.Visible(name), Role: i.Role, Standing: Invited, Since: now, Invite: i.ID, History: i.History}
+			p = Participant{Identity: guest, Name: names.Visible(name), Role: i.Role, Standing: Invited, Since: now, Invite: i.ID, History: i.History}
 			if i.Name != "" {
 				p.Name = i.Name
 			}
@@ -152,10 +161,10 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 				p.Named = true
 			}
 			i.Uses++
-			if err := invites.Put(tx, of{First: c.ID, Second: i.ID}, i); err != nil {
+			if err := s.putInvite(tx, i); err != nil {
 				return err
 			}
-			if err := putParticipant(tx, c.ID, p); err != nil {
+			if err := s.putParticipant(tx, c.ID, p); err != nil {
 				return err
 			}
 		}
@@ -175,11 +184,32 @@ func (s *Service) Redeem(ctx context.Context, code, ticket, name string) (e Entr
 	return e, err
 }
 
+// invited finds the link that has a code.
+func (s *Service) invited(tx *store.Tx, code string) (Invite, error) {
+	_, i, err := byCode.Get(tx, string(hashOf(code)))
+	if err != nil {
+		return i, instead(err, ErrNoInvite)
+	}
+	return i, s.openInvite(&i)
+}
+
+// welcome makes the key of a guest that comes by a link, before its place is written.
+func (s *Service) welcome(ctx context.Context, code, guest string) error {
+	var i Invite
+	if err := s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) { i, err = s.invited(tx, code); return err }); err != nil {
+		return err
+	}
+	return s.makeKeys(ctx, i.Call, guest)
+}
+
 // guestOf finds the guest that got a ticket.
-func guestOf(tx *store.Tx, i *Invite, ticket string) (Participant, error) {
+func (s *Service) guestOf(tx *store.Tx, i *Invite, ticket string) (Participant, error) {
 	_, p, err := byTicket.Get(tx, string(hashOf(ticket)))
 	if err == nil && p.Invite != i.ID {
 		err = ErrNoInvite
 	}
-	return p, instead(err, ErrNoInvite)
+	if err != nil {
+		return p, instead(err, ErrNoInvite)
+	}
+	return p, s.openParticipant(i.Call, &p)
 }

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -18,17 +19,18 @@ type Leg struct {
 	Session  string    `json:"session"` // the engine's id
 	Identity string    `json:"identity"`
 	Role     Role      `json:"role"`
-	JoinedAt time.Time `json:"joined_at"`        // for one that never connected: when it gave up
-	LeftAt   time.Time `json:"left_at,omitzero"` // zero: it is in the call
-	Failed   bool      `json:"failed,omitempty"` // its media never connected
-	Reason   string    `json:"reason,omitempty"` // why it left
-	Device   *Device   `json:"device,omitempty"`
+	JoinedAt time.Time `json:"joined_at"`         // for one that never connected: when it gave up
+	LeftAt   time.Time `json:"left_at,omitzero"`  // zero: it is in the call
+	Failed   bool      `json:"failed,omitempty"`  // its media never connected
+	Reason   string    `json:"reason,omitempty"`  // why it left
+	Device   *Device   `json:"device,omitempty"`  // sealed in Box
 	Quality  string    `json:"quality,omitempty"` // of the connection, as judged last
 	Paths    []Path    `json:"paths,omitempty"`
 	Sent     []string  `json:"sent,omitempty"`      // codecs, from the client
 	Received []string  `json:"received,omitempty"`  // codecs, to the client
 	BytesIn  uint64    `json:"bytes_in,omitempty"`  // from the client
 	BytesOut uint64    `json:"bytes_out,omitempty"` // to the client
+	Box      []byte    `json:"box,omitempty"`
 }
 
 // Path is by which way a connection of a leg went.
@@ -44,7 +46,7 @@ func (l *Leg) place() legPlace {
 // begin records that a session is in a call.
 func (s *Service) beginLeg(tx *store.Tx, c *Call, p *Participant, n *news) error {
 	l := Leg{Call: c.ID, Session: n.who.Sid, Identity: p.Identity, Role: p.Role, JoinedAt: n.at, Device: n.device}
-	if err := legs.Put(tx, l.place(), l); err != nil {
+	if err := s.putLeg(tx, l); err != nil {
 		return err
 	}
 	if p.Role == Viewer {
@@ -79,7 +81,7 @@ func (s *Service) endLeg(tx *store.Tx, c *Call, p *Participant, n *news) error {
 
 // closeLeg writes a leg that is over, its event and all of it to the audit.
 func (s *Service) closeLeg(tx *store.Tx, c *Call, l Leg) error {
-	if err := legs.Put(tx, l.place(), l); err != nil {
+	if err := s.putLeg(tx, l); err != nil {
 		return err
 	}
 	s.counts.legs.Add(1)
@@ -123,7 +125,7 @@ func (s *Service) Legs(ctx context.Context, call string, after Place, limit int)
 	}
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
-		if _, err := getCall(tx, call); err != nil {
+		if _, err := s.getCall(tx, call); err != nil {
 			return err
 		}
 		for _, l := range legs.Scan(tx, r) {
@@ -131,6 +133,9 @@ func (s *Service) Legs(ctx context.Context, call string, after Place, limit int)
 		}
 		return nil
 	})
+	for i := range list {
+		err = errors.Join(err, s.openLeg(&list[i]))
+	}
 	return list, err
 }
 
@@ -162,11 +167,11 @@ func (s *Service) recover(ctx context.Context) error {
 
 // lose ends a leg that nobody told the end of.
 func (s *Service) lose(tx *store.Tx, l Leg) error {
-	c, err := getCall(tx, l.Call)
+	c, err := s.getCall(tx, l.Call)
 	if err != nil {
 		return err
 	}
-	p, err := getParticipant(tx, l.Call, l.Identity)
+	p, err := s.getParticipant(tx, l.Call, l.Identity)
 	if err != nil {
 		return err
 	}

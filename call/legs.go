@@ -108,23 +108,26 @@ func (s *Service) write(ctx context.Context, list []news) {
 	defer cancel()
 	var ended []Call
 	var told []news
-	err := s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
-		ended, told = nil, nil
-		for i := range list {
-			if list[i].forHosts != "" {
-				told = append(told, list[i])
-				continue
+	err := s.expect(ctx, list)
+	if err == nil {
+		err = s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
+			ended, told = nil, nil
+			for i := range list {
+				if list[i].forHosts != "" {
+					told = append(told, list[i])
+					continue
+				}
+				c, err := s.record(tx, &list[i])
+				if err != nil {
+					return err
+				}
+				if !c.EndedAt.IsZero() {
+					ended = append(ended, c)
+				}
 			}
-			c, err := s.record(tx, &list[i])
-			if err != nil {
-				return err
-			}
-			if !c.EndedAt.IsZero() {
-				ended = append(ended, c)
-			}
-		}
-		return nil
-	})
+			return nil
+		})
+	}
 	if err != nil && len(list) > 1 && ctx.Err() == nil && !errs.Is(err, errs.Unavailable) { // not all of them are to be lost for one
 		s.counts.waiting.Add(int64(len(list)))
 		for i := range list {
@@ -148,15 +151,40 @@ func (s *Service) write(ctx context.Context, list []news) {
 	}
 }
 
+// expect makes the keys of who came into calls, of all at once.
+func (s *Service) expect(ctx context.Context, list []news) error {
+	var scopes []string
+	err := s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+		scopes = nil
+		for i := range list {
+			if list[i].forHosts != "" {
+				continue
+			}
+			is, err := calls.Has(tx, list[i].call)
+			if err != nil {
+				return err
+			}
+			if is {
+				scopes = append(scopes, scope(list[i].call, list[i].who.Identity))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return s.cfg.Vault.Make(ctx, scopes...)
+}
+
 // record brings a place and its leg up to date. A session that ended after a newer one began says nothing of the standing.
 func (s *Service) record(tx *store.Tx, n *news) (c Call, err error) {
-	if c, err = getCall(tx, n.call); errs.Is(err, errs.NotFound) {
+	if c, err = s.getCall(tx, n.call); errs.Is(err, errs.NotFound) {
 		return c, nil // a room that is no call
 	}
 	if err != nil {
 		return c, err
 	}
-	p, err := getParticipant(tx, n.call, n.who.Identity)
+	p, err := s.getParticipant(tx, n.call, n.who.Identity)
 	if errs.Is(err, errs.NotFound) {
 		role := Role(n.who.Attributes[RoleAttribute])
 		if !c.Kind.Has(role) {
@@ -192,7 +220,7 @@ func (s *Service) came(tx *store.Tx, c *Call, p Participant, n *news) error {
 	if p.FirstJoin.IsZero() {
 		p.FirstJoin = n.at
 	}
-	if err := putParticipant(tx, c.ID, p); err != nil {
+	if err := s.putParticipant(tx, c.ID, p); err != nil {
 		return err
 	}
 	if err := s.beginLeg(tx, c, &p, n); err != nil {
@@ -212,7 +240,7 @@ func (s *Service) came(tx *store.Tx, c *Call, p Participant, n *news) error {
 			return err
 		}
 	}
-	return calls.Put(tx, c.ID, *c)
+	return s.putCall(tx, *c)
 }
 
 // went writes that somebody is not in a call any more.
@@ -230,7 +258,7 @@ func (s *Service) went(tx *store.Tx, c *Call, p Participant, n *news) error {
 // leave writes a place that somebody left, and what that means for the call: who calls and hangs up takes the call back, and one that is to
 // end with the last one in it will.
 func (s *Service) leave(tx *store.Tx, c *Call, p Participant) error {
-	if err := putParticipant(tx, c.ID, p); err != nil {
+	if err := s.putParticipant(tx, c.ID, p); err != nil {
 		return err
 	}
 	if !c.EndedAt.IsZero() {
@@ -243,5 +271,5 @@ func (s *Service) leave(tx *store.Tx, c *Call, p Participant) error {
 		return nil
 	}
 	c.EmptyAt = s.cfg.Clock.Now().UTC()
-	return calls.Put(tx, c.ID, *c)
+	return s.putCall(tx, *c)
 }

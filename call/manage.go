@@ -33,7 +33,7 @@ func (s *Service) Change(ctx context.Context, id string, change Change) (c Call,
 			return err
 		}
 		if change.Title != nil {
-			c.Title = *change.Title
+			c.Title, c.Box = *change.Title, nil
 		}
 		if change.Links != nil {
 			c.Links = change.Links
@@ -47,7 +47,7 @@ func (s *Service) Change(ctx context.Context, id string, change Change) (c Call,
 			}
 			c.WaitingRoom = *change.WaitingRoom
 		}
-		return calls.Put(tx, id, c)
+		return s.putCall(tx, c)
 	})
 	return c, err
 }
@@ -71,7 +71,7 @@ func (s *Service) Remove(ctx context.Context, call, identity, by string, how Rem
 				return err
 			}
 		}
-		p, err := getParticipant(tx, call, identity)
+		p, err := s.getParticipant(tx, call, identity)
 		if err != nil && !(ban && errs.Is(err, errs.NotFound)) {
 			return err
 		}
@@ -98,7 +98,7 @@ func (s *Service) Remove(ctx context.Context, call, identity, by string, how Rem
 // Unban lets somebody back in.
 func (s *Service) Unban(ctx context.Context, call, identity string) error {
 	return s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
-		if _, err := getCall(tx, call); err != nil {
+		if _, err := s.getCall(tx, call); err != nil {
 			return err
 		}
 		return bans.Delete(tx, of{First: call, Second: identity})
@@ -134,13 +134,13 @@ func (s *Service) LetIn(ctx context.Context, call, identity string) (p Participa
 		if _, err := s.open(tx, call); err != nil {
 			return err
 		}
-		if p, err = getParticipant(tx, call, identity); err != nil {
+		if p, err = s.getParticipant(tx, call, identity); err != nil {
 			return err
 		}
 		if p.Standing == Waiting {
 			p.Standing, p.Since, p.Named = Invited, s.cfg.Clock.Now().UTC(), true
 		}
-		return putParticipant(tx, call, p)
+		return s.putParticipant(tx, call, p)
 	})
 	return p, err
 }
@@ -155,7 +155,7 @@ func (s *Service) LetSpeak(ctx context.Context, call, identity string, may bool)
 		if c.Kind != Broadcast {
 			return errs.New(errs.Conflict, "only in a broadcast people are let speak")
 		}
-		p, err = getParticipant(tx, call, identity)
+		p, err = s.getParticipant(tx, call, identity)
 		if errs.Is(err, errs.NotFound) { // a viewer that nobody named and whose arrival is not written yet
 			if _, inside := s.inside(call, identity); inside != nil {
 				return err
@@ -169,7 +169,7 @@ func (s *Service) LetSpeak(ctx context.Context, call, identity string, may bool)
 			return errs.New(errs.Conflict, "only viewers are let speak")
 		}
 		p.MaySpeak = may
-		return putParticipant(tx, call, p)
+		return s.putParticipant(tx, call, p)
 	})
 	if err != nil {
 		return p, err

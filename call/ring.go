@@ -60,10 +60,10 @@ func (s *Service) ring(tx *store.Tx, c *Call, people []Person) error {
 
 // ringing returns the place of somebody for whom a call rings now.
 func (s *Service) ringing(tx *store.Tx, id, identity string) (c Call, p Participant, err error) {
-	if c, err = getCall(tx, id); err != nil {
+	if c, err = s.getCall(tx, id); err != nil {
 		return c, p, err
 	}
-	if p, err = getParticipant(tx, id, identity); err != nil {
+	if p, err = s.getParticipant(tx, id, identity); err != nil {
 		return c, p, err
 	}
 	now := s.cfg.Clock.Now()
@@ -95,7 +95,7 @@ func (s *Service) Accept(ctx context.Context, id, identity, name string) (j Join
 		if j, err = s.joining(&c, p); err != nil {
 			return err
 		}
-		return calls.Put(tx, id, c)
+		return s.putCall(tx, c)
 	})
 	return j, err
 }
@@ -114,7 +114,7 @@ func (s *Service) Decline(ctx context.Context, id, identity string) error {
 		if c.RingUntil.IsZero() && !answered(tx, &c) {
 			return s.finish(tx, &c, identity, reasonDeclined)
 		}
-		return calls.Put(tx, id, c)
+		return s.putCall(tx, c)
 	})
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (s *Service) Decline(ctx context.Context, id, identity string) error {
 // Cancel stops the ringing. A call that nobody has accepted ends.
 func (s *Service) Cancel(ctx context.Context, id, by string) (c Call, err error) {
 	err = s.cfg.Log.Update(ctx, func(tx *store.Tx) (err error) {
-		if c, err = getCall(tx, id); err != nil {
+		if c, err = s.getCall(tx, id); err != nil {
 			return err
 		}
 		if now := s.cfg.Clock.Now(); c.Over(now) || !now.Before(c.RingUntil) {
@@ -147,7 +147,7 @@ func (s *Service) hangUp(tx *store.Tx, c *Call, by string) error {
 	if err := s.silence(tx, c, by); err != nil {
 		return err
 	}
-	return calls.Put(tx, c.ID, *c)
+	return s.putCall(tx, *c)
 }
 
 // silence takes the call back from everybody who has not answered. The caller writes c.
@@ -166,7 +166,7 @@ func (s *Service) quiet(tx *store.Tx, c *Call, by string, a Answer, t event.Type
 			continue
 		}
 		p.Answer, p.AnsweredAt = a, s.cfg.Clock.Now().UTC()
-		if err := putParticipant(tx, c.ID, p); err != nil {
+		if err := s.putParticipant(tx, c.ID, p); err != nil {
 			return err
 		}
 		who = append(who, p.Identity)
@@ -179,7 +179,7 @@ func (s *Service) quiet(tx *store.Tx, c *Call, by string, a Answer, t event.Type
 // answer writes somebody's answer. The caller writes c.
 func (s *Service) answer(tx *store.Tx, c *Call, p *Participant, a Answer) error {
 	p.Answer, p.AnsweredAt = a, s.cfg.Clock.Now().UTC()
-	if err := putParticipant(tx, c.ID, *p); err != nil {
+	if err := s.putParticipant(tx, c.ID, *p); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(peopleOf(tx, c.ID), func(p Participant) bool { return p.Answer == Ringing }) {
@@ -201,7 +201,7 @@ func (s *Service) rungOut(tx *store.Tx, c *Call) error {
 	if !answered(tx, c) {
 		return s.finish(tx, c, c.Caller, reasonMissed)
 	}
-	return calls.Put(tx, c.ID, *c)
+	return s.putCall(tx, *c)
 }
 
 // answered tells whether somebody besides the caller has accepted the call, or is in it.

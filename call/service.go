@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"careline/internal/clock"
 	"careline/internal/errs"
 	"careline/internal/event"
+	"careline/internal/seal"
 	"careline/internal/store"
 	"careline/sfu"
 )
@@ -32,6 +34,7 @@ type Rooms interface {
 type Config struct {
 	Log      *event.Log // of the store that calls are in
 	Chain    *audit.Chain
+	Vault    *seal.Vault // of what people are called and use
 	Rooms    Rooms
 	Threads  Threads
 	Mint     func(apiKey string, grants *lkauth.ClaimGrants, rights auth.Rights, ttl time.Duration) (string, error)
@@ -60,7 +63,7 @@ var _ sfu.Admission = (*Service)(nil)
 // Get returns a call.
 func (s *Service) Get(ctx context.Context, id string) (c Call, err error) {
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		c, err = getCall(tx, id)
+		c, err = s.getCall(tx, id)
 		return err
 	})
 	return c, err
@@ -89,6 +92,9 @@ func (s *Service) List(ctx context.Context, after Place, limit int, keep func(*C
 		}
 		return nil
 	})
+	for i := range list {
+		err = errors.Join(err, s.openCall(&list[i]))
+	}
 	return list, err
 }
 
@@ -109,6 +115,9 @@ func (s *Service) Linked(ctx context.Context, kind, to string, after Place, limi
 		}
 		return nil
 	})
+	for i := range list {
+		err = errors.Join(err, s.openCall(&list[i]))
+	}
 	return list, err
 }
 
@@ -129,16 +138,19 @@ func (s *Service) Participants(ctx context.Context, call, after string, limit in
 		}
 		return nil
 	})
+	for i := range list {
+		err = errors.Join(err, s.openParticipant(call, &list[i]))
+	}
 	return list, err
 }
 
 // Participant returns one place in a call.
 func (s *Service) Participant(ctx context.Context, call, identity string) (p Participant, err error) {
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		if _, err := getCall(tx, call); err != nil {
+		if _, err := s.getCall(tx, call); err != nil {
 			return err
 		}
-		p, err = getParticipant(tx, call, identity)
+		p, err = s.getParticipant(tx, call, identity)
 		return err
 	})
 	return p, err

@@ -61,7 +61,10 @@ var (
 		}
 		return []made{{First: c.due(), Second: id}}
 	})
-	byPresence = store.NewIndex(participants, "present", store.String[string](), func(k of, p Participant) []string {
+	// callsByMaker finds the calls that somebody made, byIdentity those that somebody is or was in.
+	callsByMaker = store.NewIndex(calls, "maker", ofCall, func(id string, c Call) []of { return []of{{First: c.by(), Second: id}} })
+	byIdentity   = store.NewIndex(participants, "identity", ofCall, func(k of, _ Participant) []of { return []of{{First: k.Second, Second: k.First}} })
+	byPresence   = store.NewIndex(participants, "present", store.String[string](), func(k of, p Participant) []string {
 		if p.Standing != Present {
 			return nil
 		}
@@ -83,20 +86,6 @@ var (
 	byCode = store.NewUnique(invites, "code", store.String[string](), func(_ of, i Invite) []string { return []string{string(i.Code)} })
 )
 
-func getCall(tx *store.Tx, id string) (Call, error) {
-	c, err := calls.Get(tx, id)
-	return c, instead(err, ErrNoCall)
-}
-
-func getParticipant(tx *store.Tx, call, identity string) (Participant, error) {
-	p, err := participants.Get(tx, of{First: call, Second: identity})
-	return p, instead(err, ErrNoParticipant)
-}
-
-func putParticipant(tx *store.Tx, call string, p Participant) error {
-	return participants.Put(tx, of{First: call, Second: p.Identity}, p)
-}
-
 // instead says what is missing in the caller's words.
 func instead(err, missing error) error {
 	if errs.Is(err, errs.NotFound) && !errors.Is(err, missing) {
@@ -108,4 +97,9 @@ func instead(err, missing error) error {
 // Reindex makes the indexes that earlier versions had not.
 func Reindex(tx *store.Tx) error {
 	return errors.Join(callsByLink.Rebuild(tx), callsByDue.Rebuild(tx), byPresence.Rebuild(tx))
+}
+
+// ReindexPeople makes the indexes by which people are erased.
+func ReindexPeople(tx *store.Tx) error {
+	return errors.Join(callsByMaker.Rebuild(tx), byIdentity.Rebuild(tx))
 }

@@ -78,7 +78,7 @@ func (s *Service) callOf(tx *store.Tx, conversation string) (c Call, err error) 
 	if err != nil || id == "" {
 		return Call{}, err
 	}
-	c, err = getCall(tx, id)
+	c, err = s.getCall(tx, id)
 	if errs.Is(err, errs.NotFound) || err == nil && !c.EndedAt.IsZero() {
 		return Call{}, nil
 	}

@@ -76,7 +76,7 @@ func (s *Service) joinLive(tx *store.Tx, c *Call, me Person) (j Joining, err err
 	if banned, err := bans.Has(tx, of{First: c.ID, Second: me.Identity}); err != nil || banned {
 		return j, orBanned(err)
 	}
-	p, err := getParticipant(tx, c.ID, me.Identity)
+	p, err := s.getParticipant(tx, c.ID, me.Identity)
 	switch {
 	case errs.Is(err, errs.NotFound):
 		if err := placeFree(tx, c); err != nil {
@@ -95,7 +95,7 @@ func (s *Service) joinLive(tx *store.Tx, c *Call, me Person) (j Joining, err err
 	if p.Answer == Ringing {
 		err = s.answer(tx, c, &p, Accepted)
 	} else {
-		err = putParticipant(tx, c.ID, p)
+		err = s.putParticipant(tx, c.ID, p)
 	}
 	if err != nil {
 		return j, err
@@ -106,5 +106,5 @@ func (s *Service) joinLive(tx *store.Tx, c *Call, me Person) (j Joining, err err
 	if j, err = s.joining(c, p); err != nil {
 		return j, err
 	}
-	return j, calls.Put(tx, c.ID, *c)
+	return j, s.putCall(tx, *c)
 }

@@ -106,6 +106,11 @@ func (s *Service) erase(ctx context.Context, e Erasure) (Erasure, error) {
 			return e, err
 		}
 	}
+	if s.cfg.EraseElsewhere != nil {
+		if err := s.cfg.EraseElsewhere(ctx, e.Principal); err != nil {
+			return e, notStored(err)
+		}
+	}
 	e.State, e.DoneAt, e.Conversations = ErasureDone, s.cfg.Clock.Now().UTC(), len(places)
 	return e, s.update(ctx, func(tx *store.Tx) error {
 		if err := erasures.Put(tx, e.ID, e); err != nil {

@@ -31,6 +31,9 @@ type Config struct {
 	Files     Files     // nil: no attachments
 	Directory Directory // nil: the transactions that were told by SetTransaction
 
+	// EraseElsewhere takes what is known of a person out of what is kept beside conversations. It may be called again. Nil: there is nothing.
+	EraseElsewhere func(ctx context.Context, principal string) error
+
 	Verify func(context.Context) (uint64, error) // of the audit, with its anchors
 
 	EditWindow  time.Duration // how long authors may edit; 0: for ever

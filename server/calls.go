@@ -31,6 +31,7 @@ func (s *Server) newCalls(opts Options) (*calls, error) {
 	c := &calls{log: opts.Logger, Service: call.New(call.Config{
 		Log:      s.chats.log,
 		Chain:    s.chats.chain,
+		Vault:    s.storage.vault,
 		Rooms:    s.rooms,
 		Threads:  s.chats.Service,
 		Mint:     s.mint,

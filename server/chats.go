@@ -52,7 +52,8 @@ func (s *Server) newChats(opts Options) (*chats, error) {
 	const day = 24 * time.Hour
 	c.Service = chat.New(chat.Config{
 		Files: chat.KeptFiles(c.files), Log: c.log, Chain: chain, Vault: s.storage.vault, Verify: s.verifyAudit,
-		EditWindow: s.cfg.Chat.EditWindow, DeletedLife: time.Duration(s.cfg.Chat.DeletedDays) * day, EventLife: time.Duration(s.cfg.Chat.EventDays) * day,
+		EraseElsewhere: func(ctx context.Context, principal string) error { return s.calls.Erase(ctx, principal) },
+		EditWindow:     s.cfg.Chat.EditWindow, DeletedLife: time.Duration(s.cfg.Chat.DeletedDays) * day, EventLife: time.Duration(s.cfg.Chat.EventDays) * day,
 		Clock: opts.Clock, Logger: opts.Logger,
 	})
 	return c, nil

@@ -16,7 +16,10 @@ import (
 
 // migrations bring what older versions wrote to what this one expects: see store.Migration. New ones come last.
 func migrations() []store.Migration {
-	return []store.Migration{{Name: "find calls by links, and by when something is due", Apply: call.Reindex}}
+	return []store.Migration{
+		{Name: "find calls by links, and by when something is due", Apply: call.Reindex},
+		{Name: "find calls by people", Apply: call.ReindexPeople},
+	}
 }
 
 // storage is the store and the folder that it is in.

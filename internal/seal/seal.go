@@ -176,6 +176,19 @@ func (v *Vault) Find(ctx context.Context, scope string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("unwrap a data key, is the master key another one?: %w", err)
 	}
+	if k, err = newKey(scope, raw); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.open) >= cached {
+		clear(v.open)
+	}
+	v.open[scope] = k
+	return k, nil
+}
+
+func newKey(scope string, raw []byte) (*Key, error) {
 	aead, err := newAEAD(raw)
 	if err != nil {
 		return nil, err
@@ -184,14 +197,16 @@ func (v *Vault) Find(ctx context.Context, scope string) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("derive a key for names: %w", err)
 	}
-	k = &Key{scope: scope, aead: aead, names: names}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.open) >= cached {
-		clear(v.open)
+	return &Key{scope: scope, aead: aead, names: names}, nil
+}
+
+// KeyOf returns a key that is kept nowhere: who has the secret makes it again.
+func KeyOf(secret, scope string) (*Key, error) {
+	raw, err := hkdf.Key(sha256.New, []byte(secret), nil, "careline "+scope, KeySize)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key: %w", err)
 	}
-	v.open[scope] = k
-	return k, nil
+	return newKey(scope, raw)
 }
 
 // Destroy makes what the scopes' keys sealed unreadable for ever, also where there is no key yet: nothing can be sealed there any more.
