@@ -120,6 +120,8 @@ func TestCommands(t *testing.T) {
 		{args: "token --dev", code: 2, stderr: "--room"},
 		{args: "token --dev --room r", code: 2, stderr: "--identity"},
 		{args: "token --dev --admin --list", code: 2, stderr: "--room"},
+		{args: "token --dev --permission chat:read", code: 2, stderr: "--permission: expected --identity"},
+		{args: "token --dev --room r --identity a --conversation c", code: 2, stderr: "--conversation: expected --permission"},
 		{args: "token --dev --room r --identity a --ttl 25h", code: 2, stderr: "--ttl|24h"},
 		{args: "token --dev --room r --identity a --ttl 0s", code: 2, stderr: "--ttl"},
 		{args: "token --dev --room r --identity a --key nobody", code: 2, stderr: `--key: got "nobody", expected one of devkey`},
@@ -127,6 +129,8 @@ func TestCommands(t *testing.T) {
 		{args: "token --dev --room r --identity a --link --url ftp://x", code: 2, stderr: "--url"},
 		{args: "token --room r --identity a", code: 2, stderr: "keys: expected"},
 		{args: "token --dev --room r --identity a --link --url https://calls.example.org/", stdout: "https://calls.example.org/call#token=ey"},
+		{args: "token --dev --identity a --permission chat:read --link", code: 2, stderr: "--link: expected --room or --conversation"},
+		{args: "token --dev --identity a --permission chat:read --conversation c --link", stdout: "http://localhost:7880/chat#token=ey"},
 	} {
 		got := careline(t, c.env, strings.Fields(c.args)...)
 		if got.code != c.code {
@@ -191,6 +195,11 @@ func TestTokens(t *testing.T) {
 	}
 	if v := mint("--admin --room tea").Video; !v.RoomAdmin || v.RoomJoin || v.Room != "tea" {
 		t.Errorf("%+v", v)
+	}
+
+	c = mint("--identity ann --permission chat:write,chat:read --permission chat:read --conversation 01K")
+	if fmt.Sprint(c.Permissions) != "[chat:read chat:write]" || c.Scope == nil || c.Scope.Conversation != "01K" || c.Video.RoomJoin {
+		t.Errorf("%+v %+v", c.Rights, c.Video)
 	}
 }
 

@@ -42,7 +42,10 @@ type tokenCommand struct {
 	List   bool `help:"May list rooms."`
 	Record bool `help:"May record rooms."`
 
-	Link bool   `help:"Print a link to the call page, not the bare token."`
+	Permission   []string `help:"What its holder may do in conversations, such as chat:read: docs/chat.md lists them. May be repeated." placeholder:"NAME"`
+	Conversation string   `help:"The only conversation that --permission is for." placeholder:"ID"`
+
+	Link bool   `help:"Print a link to the call page, or with --conversation alone to the chat page, not the bare token."`
 	URL  string `name:"url" default:"http://localhost:7880" help:"Server that --link leads to; default ${default}." placeholder:"URL"`
 }
 
@@ -72,12 +75,16 @@ func (c *tokenCommand) Run(p *process) error {
 	if id == "" {
 		return usageError{errors.New("no API key of the configuration has a secret to sign with")}
 	}
-	token, err := auth.NewMinter(keys, clock.Real{}).Mint(id, grants, c.TTL)
+	token, err := auth.NewMinter(keys, clock.Real{}).MintWith(id, grants, c.rights(), c.TTL)
 	if err != nil {
 		return usageError{err}
 	}
 	if c.Link {
-		token = strings.TrimSuffix(c.URL, "/") + "/call#token=" + token
+		page := "/call"
+		if c.Room == "" {
+			page = "/chat"
+		}
+		token = strings.TrimSuffix(c.URL, "/") + page + "#token=" + token
 	}
 	_, err = fmt.Fprintln(p.stdout, token)
 	return err
@@ -94,14 +101,27 @@ func (c *tokenCommand) loadKeys(p *process) (*configs.Config, *auth.Keys, error)
 	return cfg, keys, err
 }
 
+// rights are those in conversations.
+func (c *tokenCommand) rights() auth.Rights {
+	r := auth.Rights{Permissions: slices.Compact(slices.Sorted(slices.Values(c.Permission)))}
+	if c.Conversation != "" {
+		r.Scope = &auth.Scope{Conversation: c.Conversation}
+	}
+	return r
+}
+
 func (c *tokenCommand) grants() (*lkauth.ClaimGrants, error) {
 	switch {
-	case c.Room == "" && !c.Create && !c.List && !c.Record:
-		return nil, errors.New("expected --room, or a grant for the server: --create, --list, --record")
+	case c.Room == "" && !c.Create && !c.List && !c.Record && len(c.Permission) == 0:
+		return nil, errors.New("expected --room, --permission, or a grant for the server: --create, --list, --record")
+	case len(c.Permission) > 0 && c.Identity == "":
+		return nil, errors.New("--permission: expected --identity too, in whose name things are done")
+	case len(c.Permission) == 0 && c.Conversation != "":
+		return nil, errors.New("--conversation: expected --permission too")
 	case c.Room == "" && c.Admin:
 		return nil, errors.New("--admin: expected --room too")
-	case c.Room == "" && c.Link:
-		return nil, errors.New("--link: expected --room too")
+	case c.Room == "" && c.Conversation == "" && c.Link:
+		return nil, errors.New("--link: expected --room or --conversation too")
 	case c.Room != "" && c.Identity == "" && (c.Link || !c.Admin):
 		return nil, errors.New("expected --identity, since --room lets somebody in")
 	case c.TTL < time.Second:
