@@ -38,8 +38,8 @@ function offerBlur(page: Page, able: boolean[]): Promise<unknown> {
     };
     Object.assign(window, {
       blurOfCall: () => {
-        const call = document.querySelector('careline-call') as unknown as { session: { cameraTrack?: MediaStreamTrack } };
-        return call.session.cameraTrack?.getSettings().backgroundBlur;
+        const call = document.querySelector('careline-call') as unknown as { session: { own: { cameraTrack?: MediaStreamTrack } } };
+        return call.session.own.cameraTrack?.getSettings().backgroundBlur;
       },
     });
   }, able);
@@ -103,8 +103,8 @@ test('the background is blurred where it can be, from the first picture on and a
   await expect.poll(() => sent(two)).toBe(false);
   await two.getByRole('combobox', { name: 'Quality of the picture that I send' }).selectOption('low');
   await expect.poll(() => two.evaluate(() => {
-    const call = document.querySelector('careline-call') as unknown as { session: { cameraTrack?: MediaStreamTrack } };
-    return call.session.cameraTrack?.getSettings().width;
+    const call = document.querySelector('careline-call') as unknown as { session: { own: { cameraTrack?: MediaStreamTrack } } };
+    return call.session.own.cameraTrack?.getSettings().width;
   })).toBe(320);
   await expect.poll(() => sent(two)).toBe(false);
 });

@@ -1,6 +1,6 @@
 import { expect, join, look, press, test } from './fixtures.ts';
 import { come, goIn } from './kinds.ts';
-import { act, field, log, makeThread, message, openThread, write } from './threads.ts';
+import { act, field, log, makeThread, membersOf, message, openThread, write } from './threads.ts';
 
 /** A picture of one colour, with a comment that is not to be handed on. */
 const picture = Buffer.from(
@@ -26,6 +26,14 @@ test('somebody in a call and somebody outside it write to each other', async ({ 
   await expect(message(outside, 'At the embassy.')).toBeVisible();
   await expect(message(inside, 'At the embassy.').getByText('Read', { exact: true })).toBeVisible();
   await expect(outside.getByText('Guest 1 is writing')).toBeHidden();
+
+  await inside.locator('input[type=file]').setInputFiles({ name: 'visa.png', mimeType: 'image/png', buffer: picture });
+  await expect(inside.locator('[data-upload=done]')).toBeVisible();
+  await press(inside, 'Chat');
+  await expect(log(inside)).toHaveCount(0);
+  await press(inside, 'Chat');
+  await write(inside, 'My visa');
+  await expect(message(outside, 'My visa').getByRole('button', { name: 'Show visa.png larger' })).toBeVisible();
 
   await outside.locator('input[type=file]').setInputFiles({ name: 'ticket.png', mimeType: 'image/png', buffer: picture });
   await expect(outside.locator('[data-upload=done]')).toBeVisible();
@@ -64,7 +72,7 @@ test('somebody in a call and somebody outside it write to each other', async ({ 
   await look(outside, 'thread-search');
 });
 
-test('guests and viewers write in the conversation of their call', async ({ server, people }) => {
+test('guests and viewers are in the conversation of their call, an audience once it looks', async ({ server, people }) => {
   test.setTimeout(120_000);
   const { links } = await server.callOf('broadcast', { title: 'Storm in Manila' });
   const host = await people.person();
@@ -74,12 +82,20 @@ test('guests and viewers write in the conversation of their call', async ({ serv
   const viewer = await people.person();
   await come(viewer, links['guests'] ?? '', 'Vera');
   await goIn(viewer);
-  await press(viewer, 'Chat');
-  await field(viewer).fill('Is the airport open?');
-  await viewer.keyboard.press('Enter');
+  await write(host, 'The north gate is open.');
+  const members = membersOf(server, links['host'] ?? '');
+  await expect(viewer.getByRole('button', { name: 'Chat, 1 new message' })).toBeVisible();
+  expect(await members()).not.toContain('Vera');
+  await press(viewer, /^Chat/);
+  await expect(message(viewer, 'The north gate is open.').locator('.head bdi')).toHaveText('Host');
+  await expect(message(viewer, 'Stay where you are.')).toHaveCount(0);
+  expect(await members()).toContain('Vera');
+  await write(viewer, 'Is the airport open?');
+  await expect(message(viewer, 'Is the airport open?').getByText(/^(Sent|Delivered|Read)/)).toBeVisible();
   await expect(message(host, 'Is the airport open?').locator('.head bdi')).toHaveText('Vera');
   await write(host, 'It is closed.');
-  await expect(viewer.getByRole('log').getByText('It is closed.')).toBeVisible();
+  await expect(message(viewer, 'It is closed.')).toBeVisible();
+  for (const text of ['The north gate is open.', 'Is the airport open?', 'It is closed.']) await expect(message(viewer, text)).toHaveCount(1);
 
   const conference = await server.callOf('conference');
   const operator = await people.person();

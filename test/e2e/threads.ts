@@ -12,8 +12,8 @@ export interface Thread {
   ask(identity: string, method: string, path: string, body?: unknown): Promise<unknown>;
 }
 
-/** Makes a conversation of people, names by identity. */
-export async function makeThread(server: Server, people: Record<string, string>, subject = 'A trip'): Promise<Thread> {
+/** Makes a conversation of people, names by identity; `more` are rights that they have besides those of writing. */
+export async function makeThread(server: Server, people: Record<string, string>, subject = 'A trip', more: string[] = []): Promise<Thread> {
   const [first = ''] = Object.keys(people);
   const maker = mint({ identity: first, name: people[first] ?? '', chat: { permissions: ['chat:create', ...rights] } });
   const request = async (token: string, method: string, path: string, body?: unknown): Promise<unknown> => {
@@ -29,11 +29,21 @@ export async function makeThread(server: Server, people: Record<string, string>,
   const participants = Object.entries(people).slice(1).map(([id, name]) => ({ id, name }));
   const { conversation } = (await request(maker, 'POST', '/v1/conversations', { type: 'group', subject, participants })) as { conversation: { id: string } };
   const { id } = conversation;
-  const token = (identity: string) => mint({ identity, name: people[identity] ?? '', chat: { permissions: rights, scope: { conversation: id } } });
+  const token = (identity: string) => mint({ identity, name: people[identity] ?? '', chat: { permissions: [...rights, ...more], scope: { conversation: id } } });
   return {
     id,
     links: Object.fromEntries(Object.keys(people).map((identity) => [identity, `${server.url}/chat#token=${token(identity)}`])),
     ask: (identity, method, path, body) => request(token(identity), method, `/v1/conversations/${id}${path}`, body),
+  };
+}
+
+/** Reads who is in the conversation of a call, by somebody's link into it: their names. */
+export function membersOf(server: Server, link: string): () => Promise<string[]> {
+  const token = new URLSearchParams(new URL(link).hash.slice(1)).get('token') ?? '';
+  const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { scope: { conversation: string } };
+  return async () => {
+    const response = await fetch(`${server.url}/v1/conversations/${claims.scope.conversation}/participants`, { headers: { Authorization: `Bearer ${token}` } });
+    return ((await response.json()) as { items: { name: string }[] }).items.map((p) => p.name);
   };
 }
 

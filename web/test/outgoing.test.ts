@@ -111,16 +111,16 @@ describe('a session', () => {
   const session = (choices: Choices) => new CallSession({}, () => Promise.reject(new Error('not needed')), choices);
 
   it('begins with what was chosen before', () => {
-    expect([session(remembering()).sending, session(remembering()).savingData]).toEqual(['high', false]);
+    expect([session(remembering()).own.sending, session(remembering()).savingData]).toEqual(['high', false]);
     const again = session(remembering({ sending: 'medium', 'save-data': 'true' }));
-    expect([again.sending, again.savingData]).toEqual(['medium', true]);
-    expect(session(remembering({ sending: 'huge' })).sending).toBe('high');
+    expect([again.own.sending, again.savingData]).toEqual(['medium', true]);
+    expect(session(remembering({ sending: 'huge' })).own.sending).toBe('high');
   });
 
   it('remembers what is chosen', () => {
     const choices = remembering();
     const now = session(choices);
-    now.setSending('low');
+    now.own.setSending('low');
     now.setSavingData(true);
     expect([choices.get('sending'), choices.get('save-data')]).toEqual(['low', 'true']);
     now.setSavingData(false);

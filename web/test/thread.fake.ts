@@ -47,6 +47,10 @@ export class FakeServer implements ThreadServer {
   broken: Refused | undefined;
   /** The reader has no place yet. */
   absent = false;
+  /** Reading the conversation gives the place. */
+  opens = false;
+  /** The call that the conversation has. */
+  call: string | undefined;
   /** Messages are stored, but the answer is lost. */
   deaf = false;
 
@@ -96,8 +100,9 @@ export class FakeServer implements ThreadServer {
 
   async read(): Promise<Conversation> {
     await this.reach();
+    if (this.opens) this.absent = false;
     const me = this.people[0];
-    if (!me) throw new Refused('reading', 'gone');
+    if (!me || this.absent) throw new Refused('reading', 'gone');
     return {
       id: 'conv',
       type: 'group',
@@ -112,6 +117,7 @@ export class FakeServer implements ThreadServer {
       me,
       delivered_seq: this.readAt,
       read_seq: this.readAt,
+      ...(this.call ? { call_id: this.call } : {}),
     };
   }
 
@@ -180,6 +186,7 @@ export class FakeServer implements ThreadServer {
 
   async events(after: number): ReturnType<ThreadServer['events']> {
     await this.reach();
+    if (this.absent && this.opens) throw new Refused('reading', 'gone');
     const items = this.log.slice(after, after + 200).map(({ type, cpos = 0, data }) => {
       const { seq } = data as { seq?: number };
       return { v: 1, type, conv: 'conv', cpos, at: '2026-11-21T08:00:00Z', data: seq ? { seq } : data };

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Refused } from '../src/core/client';
+import { mostFiles } from '../src/core/thread/enclosures';
+import type { Envelope } from '../src/core/thread/live';
 import type { Thread } from '../src/core/thread/thread';
 import { FakeServer, keep, threadOn } from './thread.fake';
 
@@ -391,6 +393,56 @@ describe('Thread', () => {
     const stranger = await opened({ patience: 10_000 });
     await settle(12_000);
     expect([stranger.thread.phase, stranger.thread.trouble]).toEqual(['refused', 'gone']);
+  });
+
+  it('asks for the place of an audience by reading the conversation', async () => {
+    server.absent = server.opens = true;
+    const { thread } = await opened({ asks: true, patience: 10_000 });
+    expect([thread.phase, server.absent]).toEqual(['ready', false]);
+  });
+
+  it('tells what happens of calls: what the log has, what comes, and what rings elsewhere', async () => {
+    const ringing = server.note('call.ringing', { call_id: 'c1' });
+    const heard: (string | undefined)[] = [];
+    const calls = ({ type, conv, data }: Envelope): void => void heard.push(`${type} ${conv} ${(data as { call_id: string }).call_id}`);
+    await opened({ calls });
+    expect(heard).toEqual([]); // the call is over: the conversation has none
+    server.call = 'c1';
+    const { hear } = await opened({ calls });
+    expect(heard.splice(0)).toEqual(['call.ringing conv c1']);
+    server.write('ann', 'one');
+    server.note('call.accepted', { call_id: 'c1' });
+    hear(server.log.at(-1), ringing, { type: 'call.ringing', conv: 'c2', cpos: 1, data: { call_id: 'c2' } }, { type: 'message.created', conv: 'c2', cpos: 2 });
+    await settle();
+    expect(heard.sort()).toEqual(['call.accepted conv c1', 'call.ringing c2 c2']);
+  });
+
+  it('keeps what goes along with a message until it is sent, or the thread is closed', async () => {
+    const { thread } = await opened();
+    const cancelled: string[] = [];
+    const upload = { id: 'u1', conversation_id: 'conv', size: 1, offset: 1, expires_at: '' };
+    Object.assign(server, {
+      beginUpload: () => Promise.resolve(upload),
+      appendUpload: () => Promise.resolve(upload),
+      finishUpload: () => Promise.resolve({ id: 'u1' }),
+      cancelUpload: (id: string) => Promise.resolve(void cancelled.push(id)),
+    });
+    const { enclosures } = thread;
+    const files = Array.from({ length: mostFiles + 1 }, (_, n) => new File(['x'], `${n}.txt`));
+    expect(enclosures.attach(files)).toBe(false);
+    expect([enclosures.uploads.length, enclosures.ready]).toEqual([mostFiles, false]);
+    await settle();
+    expect([enclosures.ready, enclosures.files.length]).toEqual([true, mostFiles]);
+    for (const sent of enclosures.uploads.slice(1)) enclosures.detach(sent);
+    enclosures.setPlace({ lat: 1, lon: 2 });
+    expect([enclosures.files.length, enclosures.place]).toEqual([1, { lat: 1, lon: 2 }]);
+    enclosures.clear();
+    expect([enclosures.uploads, enclosures.place]).toEqual([[], undefined]);
+    server.finishUpload = () => new Promise(() => undefined);
+    expect(enclosures.attach(files.slice(0, 1))).toBe(true);
+    await settle();
+    thread.stop();
+    expect(cancelled).toEqual(['u1']);
   });
 
   it('does nothing more when it is stopped', async () => {

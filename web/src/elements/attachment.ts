@@ -5,7 +5,7 @@ import { Download, File as FileIcon, X } from 'lucide';
 import type { I18n } from '../core/i18n';
 import type { Attachment, ThreadServer } from '../core/thread/api';
 import './icon';
-import { base, buttons } from './styles';
+import { base, buttons, dialogs } from './styles';
 
 /** Pictures that browsers show and that cannot carry scripts. */
 const shownTypes = new Set(['image/jpeg', 'image/png', 'image/webp', 'image/gif']);
@@ -19,6 +19,7 @@ export class ClAttachment extends LitElement {
   static override styles = [
     base,
     buttons,
+    dialogs,
     css`
       :host {
         display: block;
@@ -62,14 +63,6 @@ export class ClAttachment extends LitElement {
         max-inline-size: calc(100vw - 32px);
         max-block-size: calc(100dvh - 32px);
         padding: 12px;
-        border: 1px solid var(--_line);
-        border-radius: var(--_radius);
-        background: var(--_raised);
-        color: var(--_text);
-        box-shadow: var(--_shadow);
-      }
-      dialog::backdrop {
-        background: rgb(10 15 20 / 80%);
       }
       dialog img {
         display: block;

@@ -5,7 +5,8 @@ import type { DeviceList } from '../core/devices';
 import type { I18n, TextKey } from '../core/i18n';
 import { staged } from '../core/people';
 import { maySend } from '../core/place';
-import type { CallSession, Notice } from '../core/session';
+import type { Notice } from '../core/notice';
+import type { CallSession } from '../core/session';
 import { readToken } from '../core/token';
 import './background';
 import './banner';
@@ -168,7 +169,7 @@ export class ClCallView extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.session, this.session.chat, this.session.thread, this.session.moderation]);
+    new Watch(this, () => [this.session, this.session.chat.log, this.session.chat.thread, this.session.moderation]);
   }
 
   override connectedCallback(): void {
@@ -185,16 +186,9 @@ export class ClCallView extends LitElement {
   }
 
   override willUpdate(): void {
-    const { unread } = this.session;
-    if (unread > this.unread) this.spoken = this.i18n.t('notice.message', { name: this.newestWriter() });
+    const { unread, newestWriter } = this.session.chat;
+    if (unread > this.unread) this.spoken = this.i18n.t('notice.message', { name: newestWriter });
     this.unread = unread;
-  }
-
-  private newestWriter(): string {
-    const { keptThread, chat } = this.session;
-    if (!keptThread) return chat.messages.at(-1)?.name ?? '';
-    const newest = keptThread.messages.findLast((m) => m.sender !== keptThread.identity && m.kind !== 'system');
-    return keptThread.nameOf(newest?.sender ?? '');
   }
 
   override render() {
@@ -318,18 +312,19 @@ export class ClCallView extends LitElement {
     const { i18n, session } = this;
     switch (panel) {
       case 'chat':
-        if (session.keptThread) {
+        if (session.chat.kept) {
           return html`<cl-thread
             exportparts="log, message, bubble, fate, file, composer, typing"
             .i18n=${i18n}
-            .thread=${session.keptThread}
+            .thread=${session.chat.kept}
+            .earlier=${session.chat.earlier}
             .permissions=${readToken(session.token)?.permissions ?? []}
           ></cl-thread>`;
         }
         return html`<cl-chat-panel
           exportparts="log, message, composer"
           .i18n=${i18n}
-          .chat=${session.chat}
+          .chat=${session.chat.log}
           identity=${session.me?.identity ?? ''}
           name=${session.me?.name ?? ''}
         ></cl-chat-panel>`;
@@ -348,18 +343,18 @@ export class ClCallView extends LitElement {
             .i18n=${i18n}
             .devices=${this.devices}
             .selection=${{
-              audioinput: session.activeDevice('audioinput'),
-              videoinput: session.activeDevice('videoinput'),
-              audiooutput: session.activeDevice('audiooutput'),
+              audioinput: session.own.activeDevice('audioinput'),
+              videoinput: session.own.activeDevice('videoinput'),
+              audiooutput: session.own.activeDevice('audiooutput'),
             }}
-            @device-chosen=${(e: CustomEvent<DeviceChosen>) => void session.useDevice(e.detail.kind, e.detail.id)}
+            @device-chosen=${(e: CustomEvent<DeviceChosen>) => void session.own.useDevice(e.detail.kind, e.detail.id)}
           ></cl-device-select>
           <section aria-labelledby="own">
             <h3 id="own">${i18n.t('settings.picture')}</h3>
             <cl-background
               .i18n=${i18n}
-              .track=${session.cameraTrack}
-              .apply=${(on: boolean) => session.setBlur(on)}
+              .track=${session.own.cameraTrack}
+              .apply=${(on: boolean) => session.own.setBlur(on)}
             ></cl-background>
             <cl-sending exportparts="sending" .i18n=${i18n} .session=${session}></cl-sending>
           </section>
@@ -382,6 +377,7 @@ export class ClCallView extends LitElement {
       return;
     }
     this.panel = panel;
+    if (panel === 'chat') this.session.chat.show();
     void this.updateComplete.then(() => {
       const field = panel === 'chat' ? this.renderRoot.querySelector<HTMLElement>('cl-thread, cl-chat-panel') : null;
       (field ?? this.renderRoot.querySelector<HTMLElement>('#panel-title'))?.focus();

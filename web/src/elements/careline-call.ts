@@ -17,7 +17,7 @@ import './icon';
 import './let-in';
 import './notice-page';
 import './prejoin';
-import { base, buttons, fields, tokens } from './styles';
+import { base, buttons, fields, tokens, whole } from './styles';
 import { Watch } from './watch';
 
 const neverBegan = new Set<EndingKind>(['failed', 'unreachable', 'full', 'locked', 'waiting']);
@@ -34,13 +34,8 @@ export class CarelineCall extends LitElement {
     base,
     buttons,
     fields,
+    whole,
     css`
-      :host {
-        display: block;
-        block-size: 100%;
-        overflow: auto;
-        background: var(--_surface);
-      }
       main.alone label {
         flex: 1 1 100%;
       }

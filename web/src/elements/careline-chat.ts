@@ -189,7 +189,7 @@ export class CarelineChat extends LitElement {
     this.close();
     this.opened = wanted;
     if (!this.facts || !conversation) return;
-    this.thread = openThread(server, conversation, this.facts.identity, () => this.token);
+    this.thread = openThread({ server, conversation, identity: this.facts.identity, token: () => this.token });
     this.thread.start();
   }
 

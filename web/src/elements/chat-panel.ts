@@ -3,10 +3,10 @@ import { customElement, property, query, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import { CircleAlert, SendHorizontal } from 'lucide';
 import type { ChatLog, ChatMessage } from '../core/chat';
-import { lengthOf, longestMessage } from '../core/chat';
 import type { I18n } from '../core/i18n';
-import { linkify } from '../core/linkify';
+import { bubble, head, words } from './bubble';
 import './icon';
+import { fieldOf, messageField, sends, tooLong } from './message-field';
 import { base, buttons, fields } from './styles';
 import { Watch } from './watch';
 
@@ -17,6 +17,8 @@ export class ClChatPanel extends LitElement {
     base,
     buttons,
     fields,
+    bubble,
+    messageField,
     css`
       :host {
         display: flex;
@@ -40,37 +42,8 @@ export class ClChatPanel extends LitElement {
       .log li:not(.own) {
         padding-inline-end: 32px;
       }
-      .head {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0 8px;
-        align-items: baseline;
-        font-size: var(--_small);
-      }
-      .head bdi {
-        font-weight: 600;
-        overflow-wrap: anywhere;
-      }
-      .head time {
-        flex: none;
-        color: var(--_muted);
-        font-variant-numeric: tabular-nums;
-      }
-      .text {
+      .body {
         margin-block-start: 2px;
-        padding: 8px 12px;
-        border-radius: var(--_radius);
-        background: var(--_surface);
-        border: 1px solid var(--_line);
-        white-space: pre-wrap;
-        overflow-wrap: anywhere;
-      }
-      .own .text {
-        border-color: transparent;
-        background: var(--_sunken);
-      }
-      .text a {
-        color: var(--_accent);
       }
       .state {
         display: flex;
@@ -91,11 +64,8 @@ export class ClChatPanel extends LitElement {
         border-block-start: 1px solid var(--_line);
       }
       textarea {
-        flex: 1 1 9rem;
+        flex-basis: 9rem;
         inline-size: 0;
-        resize: none;
-        field-sizing: content;
-        max-block-size: 8rem;
       }
       form button {
         flex: 0 1 auto;
@@ -103,8 +73,6 @@ export class ClChatPanel extends LitElement {
       }
       .problem {
         flex: 1 1 100%;
-        color: var(--_danger);
-        font-size: var(--_small);
       }
     `,
   ];
@@ -113,7 +81,7 @@ export class ClChatPanel extends LitElement {
   @property({ attribute: false }) chat!: ChatLog;
   @property() identity = '';
   @property() name = '';
-  @state() private excess = 0;
+  @state() private problem = '';
   @query('.log') private readonly log!: HTMLElement;
   @query('textarea') private readonly field!: HTMLTextAreaElement;
 
@@ -171,35 +139,17 @@ export class ClChatPanel extends LitElement {
             </ul>`}
       </div>
       <form part="composer" @submit=${(e: Event) => this.send(e)}>
-        <label class="unseen" for="message">${i18n.t('chat.message')}</label>
-        <textarea
-          id="message"
-          rows="1"
-          enterkeyhint="send"
-          placeholder=${i18n.t('chat.placeholder')}
-          aria-describedby="problem"
-          @keydown=${(e: KeyboardEvent) => this.key(e)}
-          @input=${() => this.measure()}
-        ></textarea>
+        ${fieldOf(i18n, { key: (e) => this.key(e), typed: () => this.measure() })}
         <button class="primary"><cl-icon directional .icon=${SendHorizontal}></cl-icon>${i18n.t('chat.send')}</button>
-        <p id="problem" class="problem" role="status" ?hidden=${this.excess === 0}>
-          ${this.excess > 0 ? i18n.t('chat.tooLong', { count: this.excess }) : nothing}
-        </p>
+        <p id="problem" class="problem" role="status">${this.problem || nothing}</p>
       </form>`;
   }
 
   private message(message: ChatMessage) {
     const { i18n } = this;
     return html`<li class=${message.own ? 'own' : ''} part="message" data-state=${message.state}>
-      <div class="head">
-        <bdi>${message.own ? i18n.t('chat.you') : message.name}</bdi>
-        <time datetime=${message.at.toISOString()}>${i18n.time(message.at)}</time>
-      </div>
-      <p class="text" dir="auto">${linkify(message.text).map((piece) =>
-        piece.href
-          ? html`<a href=${piece.href} target="_blank" rel="noopener noreferrer nofollow">${piece.text}</a>`
-          : piece.text,
-      )}</p>
+      <div class="head">${head(message.own ? i18n.t('chat.you') : message.name, message.at, i18n.time(message.at))}</div>
+      <div class="body">${words(message.text)}</div>
       ${message.own ? this.fate(message) : nothing}
     </li>`;
   }
@@ -214,18 +164,17 @@ export class ClChatPanel extends LitElement {
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
-    this.send(event);
+    if (sends(event)) this.send(event);
   }
 
   private measure(): void {
-    this.excess = Math.max(0, lengthOf(this.field.value.trim()) - longestMessage);
+    this.problem = tooLong(this.field.value, this.i18n);
   }
 
   private send(event: Event): void {
     event.preventDefault();
     this.measure();
-    if (this.excess > 0) return;
+    if (this.problem) return;
     this.chat.send(this.identity, this.name, this.field.value);
     this.field.value = '';
   }

@@ -1,22 +1,20 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { MapPin, Paperclip, SendHorizontal, X } from 'lucide';
-import { lengthOf, longestMessage } from '../core/chat';
 import { troubleOf, Refused } from '../core/client';
 import type { I18n, TextKey } from '../core/i18n';
 import type { Message } from '../core/thread/api';
 import { failureOf } from '../core/thread/failure';
-import type { Place } from '../core/thread/locate';
 import { locate } from '../core/thread/locate';
+import type { Enclosures } from '../core/thread/enclosures';
+import { mostFiles } from '../core/thread/enclosures';
 import type { Thread } from '../core/thread/thread';
-import { Upload } from '../core/thread/upload';
+import type { Upload } from '../core/thread/upload';
 import './icon';
 import { digest } from './message';
+import { fieldOf, messageField, sends, tooLong } from './message-field';
 import { base, buttons, fields } from './styles';
 import { Watch } from './watch';
-
-/** Files of one message. */
-const mostFiles = 20;
 
 /** The field to write a message, with what goes along: files, a place, the message that it answers or changes. */
 @customElement('cl-composer')
@@ -25,6 +23,7 @@ export class ClComposer extends LitElement {
     base,
     buttons,
     fields,
+    messageField,
     css`
       :host {
         display: block;
@@ -45,12 +44,6 @@ export class ClComposer extends LitElement {
       }
       .line button.plain {
         padding: 8px;
-      }
-      textarea {
-        flex: 1 1 0;
-        resize: none;
-        field-sizing: content;
-        max-block-size: 8rem;
       }
       .about,
       li {
@@ -85,13 +78,6 @@ export class ClComposer extends LitElement {
       li button {
         padding-block: 4px;
       }
-      .problem {
-        color: var(--_danger);
-        font-size: var(--_small);
-      }
-      .problem:empty {
-        display: none;
-      }
       @container (max-width: 30rem) {
         .line .primary span {
           position: absolute;
@@ -106,10 +92,7 @@ export class ClComposer extends LitElement {
 
   @property({ attribute: false }) i18n!: I18n;
   @property({ attribute: false }) thread!: Thread;
-  @state() private replying: Message | undefined;
   @state() private editing: Message | undefined;
-  @state() private uploads: readonly Upload[] = [];
-  @state() private place: Place | undefined;
   @state() private locating = false;
   @state() private problem = '';
   @query('textarea') private readonly field!: HTMLTextAreaElement;
@@ -117,13 +100,11 @@ export class ClComposer extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => this.uploads);
+    new Watch(this, () => [this.enclosures, ...this.enclosures.uploads]);
   }
 
-  override disconnectedCallback(): void {
-    super.disconnectedCallback();
-    for (const upload of this.uploads) upload.cancel();
-    this.uploads = [];
+  private get enclosures(): Enclosures {
+    return this.thread.enclosures;
   }
 
   override firstUpdated(): void {
@@ -137,13 +118,13 @@ export class ClComposer extends LitElement {
   /** Answers a message. */
   reply(message: Message): void {
     this.cancelEdit();
-    this.replying = message;
+    this.enclosures.answer(message);
     this.focus();
   }
 
   /** Changes what an own message says. */
   edit(message: Message): void {
-    this.replying = undefined;
+    this.enclosures.answer(undefined);
     this.editing = message;
     this.field.value = message.text ?? '';
     this.focus();
@@ -152,11 +133,7 @@ export class ClComposer extends LitElement {
   /** Takes files, to be sent with the next message. */
   attach(files: readonly File[]): void {
     if (files.length === 0 || this.editing) return;
-    const room = Math.max(0, mostFiles - this.uploads.length);
-    const added = files.slice(0, room).map((file) => new Upload(file, this.thread.api));
-    if (files.length > room) this.problem = this.i18n.t('compose.tooMany', { count: mostFiles });
-    this.uploads = [...this.uploads, ...added];
-    for (const upload of added) void upload.run();
+    if (!this.enclosures.attach(files)) this.problem = this.i18n.t('compose.tooMany', { count: mostFiles });
   }
 
   override render() {
@@ -173,17 +150,7 @@ export class ClComposer extends LitElement {
               <button type="button" class="plain" aria-label=${i18n.t('compose.locate')} title=${i18n.t('compose.locate')} ?disabled=${this.locating} @click=${() => void this.find()}>
                 <cl-icon .icon=${MapPin}></cl-icon>
               </button>`}
-        <label class="unseen" for="message">${i18n.t('chat.message')}</label>
-        <textarea
-          id="message"
-          rows="1"
-          enterkeyhint="send"
-          placeholder=${i18n.t('chat.placeholder')}
-          aria-describedby="problem"
-          @keydown=${(e: KeyboardEvent) => this.key(e)}
-          @input=${() => this.typed()}
-          @paste=${(e: ClipboardEvent) => this.pasted(e)}
-        ></textarea>
+        ${fieldOf(i18n, { key: (e) => this.key(e), typed: () => this.typed(), pasted: (e) => this.pasted(e) })}
         <button class="primary"><cl-icon directional .icon=${SendHorizontal}></cl-icon><span>${i18n.t(editing ? 'compose.save' : 'chat.send')}</span></button>
       </div>
       <input type="file" multiple hidden tabindex="-1" aria-label=${i18n.t('compose.attach')} @change=${() => this.picked()} />
@@ -192,8 +159,8 @@ export class ClComposer extends LitElement {
 
   /** What the message answers or changes. */
   private about() {
-    const { i18n, replying, editing } = this;
-    const message = editing ?? replying;
+    const { i18n, editing } = this;
+    const message = editing ?? this.enclosures.replying;
     if (!message) return nothing;
     return html`<div class="about">
       <p>${i18n.t(editing ? 'compose.editing' : 'compose.replying')} <bdi>${digest(message, i18n)}</bdi></p>
@@ -202,7 +169,8 @@ export class ClComposer extends LitElement {
   }
 
   private extras() {
-    const { i18n, uploads, place } = this;
+    const { i18n } = this;
+    const { uploads, place } = this.enclosures;
     if (uploads.length === 0 && !place && !this.locating) return nothing;
     return html`<ul>
       ${uploads.map((upload) => this.file(upload))}
@@ -210,7 +178,7 @@ export class ClComposer extends LitElement {
       ${place
         ? html`<li>
             <cl-icon .icon=${MapPin}></cl-icon><span class="name">${i18n.t('compose.place')}</span>
-            <button type="button" class="plain" @click=${() => (this.place = undefined)}><cl-icon .icon=${X}></cl-icon>${i18n.t('compose.drop')}</button>
+            <button type="button" class="plain" @click=${() => this.enclosures.setPlace(undefined)}><cl-icon .icon=${X}></cl-icon>${i18n.t('compose.drop')}</button>
           </li>`
         : nothing}
     </ul>`;
@@ -227,19 +195,19 @@ export class ClComposer extends LitElement {
         ? html`<span class="problem" role="status">${i18n.t(failureOf(upload.trouble, upload.code))}</span>
             <button type="button" @click=${() => void upload.run()}>${i18n.t('chat.retry')}</button>`
         : nothing}
-      <button type="button" class="plain" @click=${() => this.detach(upload)}>
+      <button type="button" class="plain" @click=${() => this.enclosures.detach(upload)}>
         <cl-icon .icon=${X}></cl-icon><span>${i18n.t('compose.drop')}<span class="unseen">: ${upload.file.name}</span></span>
       </button>
     </li>`;
   }
 
   private key(event: KeyboardEvent): void {
-    if (event.key === 'Escape' && (this.editing ?? this.replying)) {
+    if (event.key === 'Escape' && (this.editing ?? this.enclosures.replying)) {
       event.stopPropagation();
       this.cancel();
       return;
     }
-    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) void this.submit(event);
+    if (sends(event)) void this.submit(event);
   }
 
   private typed(): void {
@@ -251,9 +219,8 @@ export class ClComposer extends LitElement {
   }
 
   private measure(): boolean {
-    const excess = lengthOf(this.field.value.trim()) - longestMessage;
-    this.problem = excess > 0 ? this.i18n.t('chat.tooLong', { count: excess }) : '';
-    return excess <= 0;
+    this.problem = tooLong(this.field.value, this.i18n);
+    return !this.problem;
   }
 
   private pasted(event: ClipboardEvent): void {
@@ -269,18 +236,13 @@ export class ClComposer extends LitElement {
     this.focus();
   }
 
-  private detach(upload: Upload): void {
-    upload.cancel();
-    this.uploads = this.uploads.filter((u) => u !== upload);
-  }
-
   private async find(): Promise<void> {
     this.locating = true;
     this.problem = '';
     const found = await locate('geolocation' in navigator ? navigator.geolocation : undefined);
     this.locating = false;
     if (typeof found === 'string') this.problem = this.i18n.t(`compose.place.${found}` satisfies TextKey);
-    else this.place = found;
+    else this.enclosures.setPlace(found);
     this.focus();
   }
 
@@ -291,20 +253,18 @@ export class ClComposer extends LitElement {
       await this.change(this.editing);
       return;
     }
-    const { thread, uploads, place } = this;
+    const { thread } = this;
+    const { files, place, ready, replying } = this.enclosures;
     const text = this.field.value.trim();
-    if (uploads.some((u) => u.state !== 'done')) {
+    if (!ready) {
       this.problem = this.i18n.t('compose.wait');
       return;
     }
-    if (!text && uploads.length === 0 && !place) return;
-    const files = uploads.map((u) => u.attachment).filter((a) => a !== undefined);
-    const replyTo = this.replying?.seq;
+    if (!text && files.length === 0 && !place) return;
     // A place is a message of its own; what else is there goes before it.
-    if (text || files.length > 0) thread.send({ text, files, ...(replyTo ? { replyTo } : {}) });
+    if (text || files.length > 0) thread.send({ text, files, ...(replying ? { replyTo: replying.seq } : {}) });
     if (place) thread.send({ place });
-    this.uploads = [];
-    this.place = this.replying = undefined;
+    this.enclosures.clear();
     this.field.value = thread.drafts.text = '';
     this.dispatchEvent(new CustomEvent('sent'));
   }
@@ -322,7 +282,7 @@ export class ClComposer extends LitElement {
 
   private cancel(): void {
     this.cancelEdit();
-    this.replying = undefined;
+    this.enclosures.answer(undefined);
     this.problem = '';
     this.focus();
   }

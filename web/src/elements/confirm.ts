@@ -1,6 +1,6 @@
 import { LitElement, css, html } from 'lit';
 import { customElement, query, state } from 'lit/decorators.js';
-import { base, buttons } from './styles';
+import { base, buttons, dialogs } from './styles';
 
 /** What is asked before something that cannot be taken back. */
 export interface Question {
@@ -17,18 +17,11 @@ export class ClConfirm extends LitElement {
   static override styles = [
     base,
     buttons,
+    dialogs,
     css`
       dialog {
         inline-size: min(26rem, calc(100vw - 32px));
         padding: 20px;
-        border: 1px solid var(--_line);
-        border-radius: var(--_radius);
-        background: var(--_raised);
-        color: var(--_text);
-        box-shadow: var(--_shadow);
-      }
-      dialog::backdrop {
-        background: rgb(10 15 20 / 60%);
       }
       h2 {
         overflow-wrap: anywhere;

@@ -162,7 +162,7 @@ export class ClControls extends LitElement {
 
   constructor() {
     super();
-    new Watch(this, () => [this.session, this.session.chat, this.session.thread, this.session.moderation, this.devices]);
+    new Watch(this, () => [this.session, this.session.chat.log, this.session.chat.thread, this.session.moderation, this.devices]);
   }
 
   /** Returns the focus to the button that opens `panel`. */
@@ -205,8 +205,8 @@ export class ClControls extends LitElement {
         hint: i18n.t(hearable ? 'control.mute' : 'control.unmute'),
         pressed: hearable,
         off: !hearable,
-        busy: session.busy.has('microphone'),
-        run: () => void session.toggleMicrophone(),
+        busy: session.own.busy.has('microphone'),
+        run: () => void session.own.toggleMicrophone(),
       },
       {
         id: 'camera',
@@ -215,7 +215,7 @@ export class ClControls extends LitElement {
         hint: i18n.t(camera ? 'control.stopCamera' : 'control.startCamera'),
         pressed: camera,
         off: !camera,
-        busy: session.busy.has('camera'),
+        busy: session.own.busy.has('camera'),
         run: () => void session.toggleCamera(),
       },
     ];
@@ -235,7 +235,7 @@ export class ClControls extends LitElement {
       label: i18n.t('hand.raise'),
       hint: i18n.t(up ? 'hand.lower' : 'hand.raise'),
       pressed: up,
-      busy: session.busy.has('hand'),
+      busy: session.raising,
       run: () => void session.raiseHand(!up),
     };
   }
@@ -257,8 +257,8 @@ export class ClControls extends LitElement {
         id: 'flip',
         icon: SwitchCamera,
         label: i18n.t('control.flip'),
-        busy: session.busy.has('camera'),
-        run: () => void session.flipCamera(cameras),
+        busy: session.own.busy.has('camera'),
+        run: () => void session.own.flipCamera(cameras),
       });
     }
     if (session.rights.screen && 'mediaDevices' in navigator && 'getDisplayMedia' in navigator.mediaDevices) {
@@ -266,8 +266,8 @@ export class ClControls extends LitElement {
         id: 'screen',
         icon: sharing ? ScreenShareOff : ScreenShare,
         label: i18n.t(sharing ? 'control.stopShare' : 'control.share'),
-        busy: session.busy.has('screen'),
-        run: () => void session.toggleScreen(),
+        busy: session.own.busy.has('screen'),
+        run: () => void session.own.toggleScreen(),
       });
     }
     controls.push(
@@ -294,7 +294,7 @@ export class ClControls extends LitElement {
 
   private chat(): Control {
     const { i18n, session } = this;
-    const { unread } = session;
+    const { unread } = session.chat;
     return {
       id: 'chat',
       icon: MessageSquare,

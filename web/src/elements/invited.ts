@@ -7,7 +7,7 @@ import type { Entry, Place } from '../core/invite';
 import { enter } from '../core/invite';
 import './language-select';
 import './notice-page';
-import { base, buttons, fields, tokens } from './styles';
+import { base, buttons, fields, tokens, whole } from './styles';
 
 type Stem = TextKey extends infer K ? (K extends `${infer S extends `ending.${string}` | `invited.${string}`}.title` ? S : never) : never;
 
@@ -22,13 +22,8 @@ export class ClInvited extends LitElement {
     base,
     buttons,
     fields,
+    whole,
     css`
-      :host {
-        display: block;
-        block-size: 100%;
-        overflow: auto;
-        background: var(--_surface);
-      }
       main {
         display: grid;
         min-block-size: 100%;

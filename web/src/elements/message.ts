@@ -3,12 +3,12 @@ import { customElement, property, state } from 'lit/decorators.js';
 import { Check, CheckCheck, CircleAlert, Clock, Ellipsis, MapPin, Pencil, Reply, Trash2 } from 'lucide';
 import type { IconNode } from 'lucide';
 import type { I18n, TextKey } from '../core/i18n';
-import { linkify } from '../core/linkify';
 import type { Message } from '../core/thread/api';
 import { failureOf } from '../core/thread/failure';
 import type { Outgoing } from '../core/thread/outbox';
 import type { Thread } from '../core/thread/thread';
 import './attachment';
+import { bubble, head, words } from './bubble';
 import './icon';
 import { base, buttons } from './styles';
 
@@ -38,26 +38,14 @@ export class ClMessage extends LitElement {
   static override styles = [
     base,
     buttons,
+    bubble,
     css`
       :host {
         display: block;
       }
-      .head {
-        display: flex;
-        flex-wrap: wrap;
-        gap: 0 8px;
-        align-items: baseline;
-        font-size: var(--_small);
-      }
-      .head bdi {
-        font-weight: 600;
-        overflow-wrap: anywhere;
-      }
-      time,
       .edited {
         flex: none;
         color: var(--_muted);
-        font-variant-numeric: tabular-nums;
       }
       .row {
         display: flex;
@@ -69,20 +57,7 @@ export class ClMessage extends LitElement {
         min-inline-size: 0;
         display: grid;
         gap: 8px;
-        padding: 8px 12px;
-        border-radius: var(--_radius);
-        background: var(--_surface);
-        border: 1px solid var(--_line);
       }
-      .own .body {
-        border-color: transparent;
-        background: var(--_sunken);
-      }
-      .text {
-        white-space: pre-wrap;
-        overflow-wrap: anywhere;
-      }
-      .text a,
       .place a {
         color: var(--_accent);
       }
@@ -175,17 +150,17 @@ export class ClMessage extends LitElement {
     const { i18n, thread } = this;
     const own = message.sender === thread.identity;
     const gone = message.deleted_at !== undefined || message.erased === true;
+    const at = new Date(message.created_at);
     return html`<div class=${own ? 'own' : ''}>
       <div class="head">
-        <bdi>${own ? i18n.t('chat.you') : thread.nameOf(message.sender ?? '')}</bdi>
-        <time datetime=${message.created_at}>${i18n.time(new Date(message.created_at))}</time>
+        ${head(own ? i18n.t('chat.you') : thread.nameOf(message.sender ?? ''), at, i18n.time(at))}
         ${message.edited_at && !gone ? html`<span class="edited">${i18n.t('thread.edited')}</span>` : nothing}
       </div>
       <div class="row">
         <div class="body" part="bubble">
           ${gone
             ? html`<p class="gone">${i18n.t(message.erased ? 'thread.erased' : 'thread.deleted')}</p>`
-            : [this.quote(message.reply_to_seq), this.place(message.location), this.files(message.attachments), this.text(message.text)]}
+            : [this.quote(message.reply_to_seq), this.place(message.location), this.files(message.attachments), message.text ? words(message.text) : nothing]}
         </div>
         ${gone ? nothing : this.opener()}
       </div>
@@ -197,10 +172,10 @@ export class ClMessage extends LitElement {
     const { i18n, thread } = this;
     const at = new Date(message.at);
     return html`<div class="own">
-      <div class="head"><bdi>${i18n.t('chat.you')}</bdi><time datetime=${at.toISOString()}>${i18n.time(at)}</time></div>
+      <div class="head">${head(i18n.t('chat.you'), at, i18n.time(at))}</div>
       <div class="row">
         <div class="body" part="bubble">
-          ${this.quote(message.replyTo)} ${this.place(message.location)} ${this.files(message.attachments)} ${this.text(message.text)}
+          ${this.quote(message.replyTo)} ${this.place(message.location)} ${this.files(message.attachments)} ${message.text ? words(message.text) : nothing}
         </div>
       </div>
       ${message.state === 'sending'
@@ -218,13 +193,6 @@ export class ClMessage extends LitElement {
     const key = systemTexts[message.system?.code ?? ''];
     const name = thread.nameAt(message.system?.params?.['participant'] ?? '') ?? i18n.t('thread.somebody');
     return html`<p class="system">${i18n.t(key ?? 'thread.system', { name })} <time datetime=${message.created_at}>${i18n.time(new Date(message.created_at))}</time></p>`;
-  }
-
-  private text(text: string | undefined) {
-    if (!text) return nothing;
-    return html`<p class="text" dir="auto">${linkify(text).map((piece) =>
-      piece.href ? html`<a href=${piece.href} target="_blank" rel="noopener noreferrer nofollow">${piece.text}</a>` : piece.text,
-    )}</p>`;
   }
 
   private quote(seq: number | undefined) {

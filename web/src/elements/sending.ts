@@ -43,10 +43,10 @@ export class ClSending extends LitElement {
           id="sending"
           part="sending"
           ?disabled=${session.savingData}
-          @change=${(e: Event) => session.setSending((e.target as HTMLSelectElement).value as Sending)}
+          @change=${(e: Event) => session.own.setSending((e.target as HTMLSelectElement).value as Sending)}
         >
           ${sendings.map(
-            (s) => html`<option value=${s} .selected=${live(s === session.sending)}>${i18n.t(`sending.${s}`)}</option>`,
+            (s) => html`<option value=${s} .selected=${live(s === session.own.sending)}>${i18n.t(`sending.${s}`)}</option>`,
           )}
         </select>
       </div>

@@ -117,6 +117,29 @@ export const buttons = css`
   }
 `;
 
+export const dialogs = css`
+  dialog {
+    border: 1px solid var(--_line);
+    border-radius: var(--_radius);
+    background: var(--_raised);
+    color: var(--_text);
+    box-shadow: var(--_shadow);
+  }
+  dialog::backdrop {
+    background: rgb(10 15 20 / 70%);
+  }
+`;
+
+/** An element that is the whole page. */
+export const whole = css`
+  :host {
+    display: block;
+    block-size: 100%;
+    overflow: auto;
+    background: var(--_surface);
+  }
+`;
+
 export const fields = css`
   label {
     display: block;

@@ -35,7 +35,7 @@ export const threadStyles = css`
   li.own {
     padding-inline-start: 32px;
   }
-  li[data-seq]:not(.own) {
+  li[part='message']:not(.own) {
     padding-inline-end: 32px;
   }
   li.found {

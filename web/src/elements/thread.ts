@@ -3,11 +3,13 @@ import { LitElement, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { repeat } from 'lit/directives/repeat.js';
 import { ArrowDown, Search } from 'lucide';
+import type { ChatMessage } from '../core/chat';
 import { Refused, troubleOf } from '../core/client';
 import type { I18n } from '../core/i18n';
 import type { Message } from '../core/thread/api';
 import { failureOf } from '../core/thread/failure';
 import type { Thread } from '../core/thread/thread';
+import { bubble, head, words } from './bubble';
 import './composer';
 import type { ClComposer } from './composer';
 import './confirm';
@@ -24,12 +26,14 @@ import { Watch } from './watch';
 /** A kept conversation: its messages, what is new, who writes, and the field to write in. */
 @customElement('cl-thread')
 export class ClThread extends LitElement {
-  static override styles = [base, buttons, threadStyles];
+  static override styles = [base, buttons, bubble, threadStyles];
 
   @property({ attribute: false }) i18n!: I18n;
   @property({ attribute: false }) thread!: Thread;
   /** What the reader's token allows. */
   @property({ attribute: false }) permissions: readonly string[] = [];
+  /** What the reader heard before it had a place in the conversation. */
+  @property({ attribute: false }) earlier: readonly ChatMessage[] = [];
   @state() private problem = '';
   /** A message that one jumped to, shown with a frame. */
   @state() private found = 0;
@@ -108,7 +112,7 @@ export class ClThread extends LitElement {
           ${thread.older
             ? html`<p class="more"><button type="button" aria-disabled=${thread.fetching} @click=${() => void thread.fetchOlder()}>${i18n.t('thread.older')}</button></p>`
             : nothing}
-          ${thread.messages.length + thread.outgoing.length === 0 ? html`<p class="quiet">${i18n.t('thread.empty')}</p>` : html`<ol>${this.rows()}</ol>`}
+          ${thread.messages.length + thread.outgoing.length + this.earlier.length === 0 ? html`<p class="quiet">${i18n.t('thread.empty')}</p>` : html`<ol>${this.rows()}</ol>`}
           ${thread.newer
             ? html`<p class="more"><button type="button" aria-disabled=${thread.fetching} @click=${() => void thread.fetchNewer()}>${i18n.t('thread.newer')}</button></p>`
             : nothing}
@@ -153,7 +157,7 @@ export class ClThread extends LitElement {
   /** Messages with the days between them, and the line above what is unread. */
   private rows() {
     const { i18n, thread } = this;
-    const rows: { key: string; row: TemplateResult }[] = [];
+    const rows: { key: string; row: TemplateResult }[] = this.earlier.map((m) => ({ key: m.id, row: this.heard(m) }));
     let day = '';
     for (const message of thread.messages) {
       const now = i18n.day(new Date(message.created_at));
@@ -172,6 +176,14 @@ export class ClThread extends LitElement {
       (r) => r.key,
       (r) => r.row,
     );
+  }
+
+  private heard({ name, text, at, own }: ChatMessage) {
+    const { i18n } = this;
+    return html`<li class=${own ? 'own' : ''} part="message">
+      <div class="head">${head(own ? i18n.t('chat.you') : name, at, i18n.time(at))}</div>
+      <div class="body">${words(text)}</div>
+    </li>`;
   }
 
   private stored(message: Message) {

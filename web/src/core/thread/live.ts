@@ -9,6 +9,8 @@ export interface Envelope {
   cpos?: number;
   /** Where to go on after this one. */
   cursor?: string;
+  /** When it happened, by the server's clock. */
+  at?: string;
   actor?: string;
   data?: unknown;
 }

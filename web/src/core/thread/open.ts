@@ -5,9 +5,18 @@ import { pageDrafts } from './drafts';
 import { Live } from './live';
 import type { Socket } from './live';
 import { Thread } from './thread';
+import type { ThreadOptions } from './thread';
 
-/** Opens a conversation of a server for the holder of a token; `token` returns the newest. */
-export function openThread(server: string, conversation: string, identity: string, token: () => string, patience = 0): Thread {
+/** Which conversation, of which server, for the holder of a token. */
+export interface Opening extends Pick<ThreadOptions, 'identity' | 'patience' | 'asks' | 'calls'> {
+  server: string;
+  conversation: string;
+  /** Returns the newest token. */
+  token: () => string;
+}
+
+/** Opens a conversation. */
+export function openThread({ server, conversation, token, ...options }: Opening): Thread {
   const client = new Client(server, token);
   const connect = async (): Promise<Socket> => {
     // A browser sends no token with a WebSocket: a ticket for this one connection stands for it.
@@ -18,11 +27,10 @@ export function openThread(server: string, conversation: string, identity: strin
     return new WebSocket(address, 'careline.v1');
   };
   return new Thread({
+    ...options,
     api: new ThreadApi(client, conversation),
-    drafts: pageDrafts(conversation, identity),
-    identity,
+    drafts: pageDrafts(conversation, options.identity),
     connect: (hearer) => new Live(connect, hearer),
     newKey: newId,
-    patience,
   });
 }

@@ -1,8 +1,10 @@
 import type { Trouble } from '../client';
 import { Refused, troubleOf } from '../client';
 import { Observable } from '../observable';
+import { isCallEvent } from '../ring/event';
 import type { Attachment, Conversation, Message, Stored, ThreadServer } from './api';
 import type { Drafts, Unsent } from './drafts';
+import { Enclosures } from './enclosures';
 import type { Envelope, Hearer } from './live';
 import type { Place } from './locate';
 import { Members } from './members';
@@ -29,12 +31,18 @@ export interface ThreadOptions {
   identity: string;
   connect: (hearer: Hearer) => Line;
   newKey: () => string;
+  /** Hears what happens of calls, in this conversation or to the reader anywhere else. */
+  calls?: ((event: Envelope) => void) | undefined;
   /** For so many milliseconds a conversation that is not there may still come: whoever enters a call gets the place in it a moment later. */
-  patience?: number;
+  patience?: number | undefined;
+  /** The place is given to who reads the conversation, as to the audience of a broadcast. */
+  asks?: boolean | undefined;
 }
 
 /** Until something that failed at the start is tried again, in milliseconds. */
 const again = 1500;
+/** So many of the newest events tell whether a call rings. */
+const recent = 200;
 /** The largest position there can be: asking for what is after it tells where the log ends. */
 const end = Number.MAX_SAFE_INTEGER;
 
@@ -60,6 +68,7 @@ export class Thread extends Observable implements Hearer {
 
   readonly typing: Typing;
   readonly drafts: Drafts;
+  readonly enclosures: Enclosures;
   readonly identity: string;
   readonly api: ThreadServer;
 
@@ -83,6 +92,7 @@ export class Thread extends Observable implements Hearer {
     const { api, drafts } = options;
     this.api = api;
     this.drafts = drafts;
+    this.enclosures = new Enclosures(api);
     this.identity = options.identity;
     this.outbox = new Outbox((message) => api.send(message), drafts, (message, at) => this.wasStored(message, at), () => this.changed());
     this.members = new Members(
@@ -112,6 +122,7 @@ export class Thread extends Observable implements Hearer {
     this.stopped = true;
     this.connection.stop();
     this.outbox.stop();
+    this.enclosures.stop();
     this.marks.stop();
     this.typing.stop();
     this.members.stop();
@@ -257,7 +268,11 @@ export class Thread extends Observable implements Hearer {
       void this.reload();
       return;
     }
-    if (envelope.conv !== this.api.conversation || this.phase !== 'ready') return;
+    if (envelope.conv !== this.api.conversation) {
+      this.ring(envelope);
+      return;
+    }
+    if (this.phase !== 'ready') return;
     const { cpos } = envelope;
     if (cpos === undefined) this.passing(envelope);
     else this.sequence.hear(envelope, cpos);
@@ -294,7 +309,8 @@ export class Thread extends Observable implements Hearer {
   }
 
   private async read(): Promise<void> {
-    if (this.patience > 0 && !(await this.api.mine())) throw new Refused('reading a conversation', 'gone');
+    if (this.options.asks) await this.api.read();
+    else if (this.patience > 0 && !(await this.api.mine())) throw new Refused('reading a conversation', 'gone');
     // The end of the log first: what happens while the rest is read is then heard, at worst for a second time.
     const { last_cpos } = await this.api.events(end);
     const [conversation, members] = await Promise.all([this.api.read(), this.api.members()]);
@@ -307,6 +323,13 @@ export class Thread extends Observable implements Hearer {
     this.marks.begin({ delivered_seq, read_seq });
     this.marks.raise({ delivered: this.window.newest });
     this.line = unread > 0 ? (this.messages.find((m) => m.seq > read_seq && this.counts(m))?.seq ?? 0) : 0;
+    if (!this.options.calls || !conversation.call_id) return;
+    const { items } = await this.api.events(Math.max(0, last_cpos - recent));
+    for (const event of items ?? []) this.ring(event);
+  }
+
+  private ring(event: Envelope): void {
+    if (isCallEvent(event)) this.options.calls?.(event);
   }
 
   private async reload(): Promise<void> {
@@ -363,6 +386,9 @@ export class Thread extends Observable implements Hearer {
       case 'conversation.closed':
       case 'conversation.reopened':
         void this.askConversation();
+        break;
+      default:
+        this.ring(event);
     }
     this.changed();
   }
