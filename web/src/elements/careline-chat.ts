@@ -1,15 +1,24 @@
 import type { PropertyValues } from 'lit';
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, state } from 'lit/decorators.js';
-import { CircleAlert } from 'lucide';
+import { CircleAlert, Phone } from 'lucide';
+import { newId } from '../core/chat';
 import type { Trouble } from '../core/client';
 import { I18n, loadLanguage } from '../core/i18n';
 import type { Texts } from '../core/i18n';
+import { RingApi } from '../core/ring/api';
+import type { Way } from '../core/ring/api';
+import { Calling } from '../core/ring/calling';
+import { Ringing } from '../core/ring/ringing';
 import { openThread } from '../core/thread/open';
+import type { Envelope } from '../core/thread/live';
 import type { Thread } from '../core/thread/thread';
 import type { TokenFacts } from '../core/token';
-import { readToken } from '../core/token';
+import { readToken, writeFragment } from '../core/token';
+import './icon';
+import './language-select';
 import './notice-page';
+import './ringing';
 import { base, buttons, tokens } from './styles';
 import './thread';
 import { Watch } from './watch';
@@ -17,13 +26,24 @@ import { Watch } from './watch';
 /** Why there is no conversation to show. */
 type Obstacle = 'incomplete' | 'expired' | 'gone' | 'failed';
 
+/** The way into a call: the join token, and the page that takes it. */
+export interface CallOpening {
+  token: string;
+  url: string;
+}
+
+/** So many others a call rings for; those of larger conversations join it from there. */
+const mostRung = 100;
+
 const obstacles: Record<Trouble, Obstacle> = { expired: 'expired', forbidden: 'gone', gone: 'gone', busy: 'failed', unreachable: 'failed', failed: 'failed' };
 
 /**
  * A kept conversation in one tag, without a call: `<careline-chat token="..." server-url="https://...">`.
  *
  * The token names the conversation, or `conversation` does. A newer token for the same person is simply taken over.
- * Removing the element closes the conversation. Fires `chat-ready`, and `chat-unread` with the number of unread messages.
+ * Removing the element closes the conversation. Fires `chat-ready`, `chat-unread` with the number of unread messages,
+ * `call-ringing` with the number of calls that ring for the reader, and `call-open` with the way into one: the element then
+ * opens the server's call page in place of this one, unless the event's default is prevented.
  */
 @customElement('careline-chat')
 export class CarelineChat extends LitElement {
@@ -71,6 +91,15 @@ export class CarelineChat extends LitElement {
         font-size: var(--_body);
         overflow-wrap: anywhere;
       }
+      h1:focus {
+        outline: none;
+      }
+      .tools {
+        display: flex;
+        flex-wrap: wrap;
+        align-items: center;
+        gap: 4px 8px;
+      }
       header p {
         font-size: var(--_small);
         color: var(--_muted);
@@ -99,12 +128,16 @@ export class CarelineChat extends LitElement {
   private facts: TokenFacts | undefined;
   /** What the thread was opened for. */
   private opened = '';
+  private ringing: Ringing | undefined;
+  private calling: Calling | undefined;
   private unread = -1;
+  private rang = 0;
   private readonly hurry = (): void => this.thread?.hurry();
 
   constructor() {
     super();
-    new Watch(this, () => [this.thread]);
+    new Watch(this, () => [this.thread, this.ringing, this.calling]);
+    this.addEventListener('language-chosen', (e) => (this.lang = (e as CustomEvent<string>).detail));
   }
 
   override connectedCallback(): void {
@@ -128,6 +161,8 @@ export class CarelineChat extends LitElement {
   }
 
   override updated(): void {
+    const rings = this.ringing?.rings.length ?? 0;
+    if (rings !== this.rang) this.dispatchEvent(new CustomEvent('call-ringing', { detail: (this.rang = rings) }));
     const { thread } = this;
     if (thread?.phase !== 'ready' || thread.unread === this.unread) return;
     if (this.unread < 0) this.dispatchEvent(new CustomEvent('chat-ready'));
@@ -142,9 +177,14 @@ export class CarelineChat extends LitElement {
     if (obstacle || !thread) return this.alone(obstacle ?? 'incomplete');
     return html`<main lang=${i18n.lang}>
       <header part="header">
-        <h1><bdi>${thread.conversation?.subject ?? i18n.t('chat.title')}</bdi></h1>
-        <p role="status" part="connection" data-link=${thread.link}>${this.link(thread)}</p>
+        <h1 tabindex="-1"><bdi>${thread.conversation?.subject ?? i18n.t('chat.title')}</bdi></h1>
+        <div class="tools">
+          <p role="status" part="connection" data-link=${thread.link}>${this.link(thread)}</p>
+          ${this.caller(thread)}
+          <cl-language-select compact .i18n=${i18n}></cl-language-select>
+        </div>
       </header>
+      ${this.rings(thread)}
       <cl-thread
         exportparts="log, message, bubble, fate, file, composer, typing"
         .i18n=${i18n}
@@ -152,6 +192,29 @@ export class CarelineChat extends LitElement {
         .permissions=${this.facts?.permissions ?? []}
       ></cl-thread>
     </main>`;
+  }
+
+  private rings(thread: Thread) {
+    const { i18n, ringing, calling } = this;
+    if (!ringing || !calling) return nothing;
+    return html`<cl-ringing
+      exportparts="ring"
+      .i18n=${i18n}
+      .ringing=${ringing}
+      .calling=${calling}
+      .nameOf=${(identity: string) => thread.nameOf(identity)}
+      @done=${() => this.renderRoot.querySelector('h1')?.focus()}
+    ></cl-ringing>`;
+  }
+
+  /** The button that calls the others. */
+  private caller({ conversation }: Thread) {
+    const { i18n, calling } = this;
+    if (!calling || conversation?.status !== 'active' || !this.facts?.permissions.includes('call:create')) return nothing;
+    const ring = conversation.participants - 1 <= mostRung;
+    return html`<button type="button" part="call" aria-disabled=${calling.state !== 'idle'} @click=${() => void calling.begin(ring)}>
+      <cl-icon .icon=${Phone}></cl-icon>${i18n.t('ring.call')}
+    </button>`;
   }
 
   private link({ link, trouble }: Thread): string {
@@ -189,8 +252,31 @@ export class CarelineChat extends LitElement {
     this.close();
     this.opened = wanted;
     if (!this.facts || !conversation) return;
-    this.thread = openThread({ server, conversation, identity: this.facts.identity, token: () => this.token });
+    const { identity } = this.facts;
+    const token = (): string => this.token;
+    const api = new RingApi(server, token);
+    const enter = ({ token }: Way): void => this.enter(server, token);
+    const ringing = new Ringing({ api, identity, enter, newKey: newId, mayAnswer: (call) => this.mayAnswer(call) });
+    const calling = new Calling({ api, conversation, identity, enter });
+    const calls = (event: Envelope): void => {
+      ringing.hear(event);
+      calling.hear(event);
+    };
+    this.ringing = ringing;
+    this.calling = calling;
+    this.thread = openThread({ server, conversation, identity, token, calls });
     this.thread.start();
+  }
+
+  private mayAnswer(call: string): boolean {
+    return this.facts?.room === call || this.facts?.permissions.includes('call:answer') === true;
+  }
+
+  /** Leaves the page for the call, unless the host of the element has another place for it. */
+  private enter(server: string, token: string): void {
+    const url = new URL(`/call${writeFragment({ token, name: '' })}`, server.replace(/^ws/, 'http')).href;
+    const opening = new CustomEvent<CallOpening>('call-open', { detail: { token, url }, cancelable: true });
+    if (this.dispatchEvent(opening)) location.assign(url);
   }
 
   private reopen(): void {
@@ -199,8 +285,8 @@ export class CarelineChat extends LitElement {
   }
 
   private close(): void {
-    this.thread?.stop();
-    this.thread = undefined;
+    for (const part of [this.thread, this.ringing, this.calling]) part?.stop();
+    this.thread = this.ringing = this.calling = undefined;
     this.opened = '';
     this.unread = -1;
   }

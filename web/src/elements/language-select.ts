@@ -34,11 +34,13 @@ export class ClLanguageSelect extends LitElement {
   ];
 
   @property({ attribute: false }) i18n!: I18n;
+  /** Where there is little room the icon stands for the word. */
+  @property({ type: Boolean }) compact = false;
 
   override render() {
     const { i18n } = this;
     const now = availableLanguage([i18n.lang]);
-    return html`<label for="language"><cl-icon .icon=${Languages}></cl-icon>${i18n.t('language.label')}</label>
+    return html`<label for="language"><cl-icon .icon=${Languages}></cl-icon><span class=${this.compact ? 'unseen' : ''}>${i18n.t('language.label')}</span></label>
       <select id="language" part="language" @change=${(e: Event) => this.chosen((e.target as HTMLSelectElement).value)}>
         ${languages.map(
           ({ code, name }) => html`<option value=${code} lang=${code} .selected=${live(code === now)}>${name}</option>`,

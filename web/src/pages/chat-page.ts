@@ -1,6 +1,6 @@
 import '../elements/careline-chat';
 import { readFragment } from '../core/token';
-import { pageLanguage, speak } from './language';
+import { keepLanguage, pageLanguage, speak } from './language';
 import { keep, kept } from './tab';
 
 const storedToken = 'careline.chat';
@@ -26,6 +26,10 @@ function begin(): void {
   chat.token = given?.token ?? current?.token ?? '';
 }
 
+document.addEventListener('language-chosen', ({ detail }) => {
+  keepLanguage(detail);
+  void speak(detail, 'page.chat');
+});
 void speak(pageLanguage(), 'page.chat');
 
 // A second link pasted into the same tab changes only the fragment.

@@ -1,0 +1,66 @@
+import type { Page } from '@playwright/test';
+import { expect, look, test } from './fixtures.ts';
+import { goIn } from './kinds.ts';
+import { makeThread, message, openThread } from './threads.ts';
+
+const rings = (page: Page) => page.locator('cl-ringing [data-call]');
+const call = (page: Page) => page.getByRole('button', { name: 'Call', exact: true });
+
+/** Notes in the page that it rang. */
+const hearRinging = (): void => {
+  globalThis.AudioContext = class extends AudioContext {
+    constructor() {
+      super();
+      (globalThis as unknown as { rang: boolean }).rang = true;
+    }
+  };
+};
+const rang = (page: Page): Promise<boolean> => page.evaluate(() => 'rang' in globalThis);
+
+test('a call rings on every device of who is called, and is declined, taken back, accepted', async ({ server, people }) => {
+  test.setTimeout(120_000);
+  const { links } = await makeThread(server, { ann: 'Ann', bo: 'Bo' }, 'Lost passport in Lima', ['call:create', 'call:answer']);
+  const ann = await people.person();
+  const bo = await people.person();
+  const tablet = await people.person({ locale: 'ar-MA', colorScheme: 'dark' });
+  await tablet.addInitScript(hearRinging);
+  await openThread(ann, links['ann']);
+  await openThread(bo, links['bo']);
+  await tablet.goto(links['bo'] ?? '');
+  await expect(tablet.locator('[data-link=live]')).toHaveText('متصل');
+  await tablet.locator('cl-thread .log').click();
+
+  await call(ann).click();
+  await expect(bo.getByRole('alert')).toContainText('Ann is calling');
+  await expect(rings(tablet)).toContainText('Ann');
+  await expect.poll(() => rang(tablet)).toBe(true);
+  await expect(ann.getByRole('group', { name: 'Calling' })).toBeVisible();
+  for (const [page, name] of [[ann, 'calling'], [bo, 'ringing'], [tablet, 'ar-ringing']] as const) await look(page, name);
+  await bo.getByRole('button', { name: 'Decline' }).click();
+  await expect(rings(bo)).toHaveCount(0);
+  await expect(rings(tablet)).toHaveCount(0);
+  await expect(tablet.locator('cl-ringing')).toContainText('من جهاز آخر');
+  await expect(ann.getByText('The call was declined', { exact: true })).toBeVisible();
+  await expect(message(ann, 'A call was declined')).toHaveCount(1);
+
+  await call(ann).click();
+  await expect(rings(bo)).toBeVisible();
+  await ann.getByRole('button', { name: 'Stop calling' }).click();
+  await expect(bo.getByText('Ann stopped calling')).toBeVisible();
+  await expect(ann.getByRole('heading', { level: 1 })).toBeFocused();
+
+  await call(ann).click();
+  await expect(rings(bo)).toBeVisible();
+  await bo.reload(); // what rings is in the log
+  await expect(rings(bo)).toBeVisible();
+  await bo.getByRole('button', { name: 'Accept' }).focus();
+  await bo.keyboard.press('Enter');
+  await bo.waitForURL(`${server.url}/call`);
+  await ann.waitForURL(`${server.url}/call`);
+  await expect(tablet.locator('cl-ringing')).toContainText('أجبت عن مكالمة');
+  await expect(rings(tablet)).toHaveCount(0);
+  await goIn(ann);
+  await goIn(bo);
+  await expect(ann.locator('cl-stage cl-tile[data-identity=bo]')).toBeVisible();
+  await expect(bo.locator('cl-stage cl-tile[data-identity=ann]')).toBeVisible();
+});
