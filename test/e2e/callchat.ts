@@ -1,3 +1,4 @@
+import { ask } from './api.ts';
 import { mint } from './fixtures.ts';
 import type { Server } from './server.ts';
 
@@ -18,27 +19,17 @@ export interface CallChat {
 }
 
 export async function callChat(server: Server): Promise<CallChat> {
-  const request = async (token: string, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<unknown> => {
-    const response = await fetch(`${server.url}${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return text ? JSON.parse(text) : undefined;
-  };
   const desk = mint({ identity: 'desk', room: 'any', video: { roomCreate: true } });
-  const made = (await request(desk, 'POST', '/v1/calls', {
+  const made = (await ask(server, desk, 'POST', '/v1/calls', {
     kind: 'conference',
     participants: ['ann', 'ben', 'dora'].map((identity) => ({ identity, role: 'operator' })),
   })) as { call: { id: string; conversation_id: string }; participants: { participant: { identity: string }; token: string }[] };
   const tokens = Object.fromEntries(made.participants.map((p) => [p.participant.identity, p.token]));
-  const ask: CallChat['ask'] = (method, path, body, headers, identity = 'dora') =>
-    request(tokens[identity] ?? '', method, `/v1/conversations/${made.call.conversation_id}${path}`, body, headers);
+  const inName: CallChat['ask'] = (method, path, body, headers, identity = 'dora') =>
+    ask(server, tokens[identity] ?? '', method, `/v1/conversations/${made.call.conversation_id}${path}`, body, headers);
   return {
     room: made.call.id,
-    ask,
-    kept: async () => ((await ask('POST', '/messages/view', { kinds: ['text'], limit: 100 })) as { items: Kept[] }).items,
+    ask: inName,
+    kept: async () => ((await inName('POST', '/messages/view', { kinds: ['text'], limit: 100 })) as { items: Kept[] }).items,
   };
 }

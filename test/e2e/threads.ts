@@ -1,4 +1,5 @@
 import type { Page } from '@playwright/test';
+import { ask } from './api.ts';
 import { expect, mint } from './fixtures.ts';
 import type { Server } from './server.ts';
 
@@ -16,16 +17,8 @@ export interface Thread {
 export async function makeThread(server: Server, people: Record<string, string>, subject = 'A trip', more: string[] = []): Promise<Thread> {
   const [first = ''] = Object.keys(people);
   const maker = mint({ identity: first, name: people[first] ?? '', chat: { permissions: ['chat:create', ...rights] } });
-  const request = async (token: string, method: string, path: string, body?: unknown): Promise<unknown> => {
-    const response = await fetch(`${server.url}${path}`, {
-      method,
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', 'Idempotency-Key': crypto.randomUUID() },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-    return text ? JSON.parse(text) : undefined;
-  };
+  const request = (token: string, method: string, path: string, body?: unknown): Promise<unknown> =>
+    ask(server, token, method, path, body, { 'Idempotency-Key': crypto.randomUUID() });
   const participants = Object.entries(people).slice(1).map(([id, name]) => ({ id, name }));
   const { conversation } = (await request(maker, 'POST', '/v1/conversations', { type: 'group', subject, participants })) as { conversation: { id: string } };
   const { id } = conversation;
@@ -42,8 +35,8 @@ export function membersOf(server: Server, link: string): () => Promise<string[]>
   const token = new URLSearchParams(new URL(link).hash.slice(1)).get('token') ?? '';
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as { scope: { conversation: string } };
   return async () => {
-    const response = await fetch(`${server.url}/v1/conversations/${claims.scope.conversation}/participants`, { headers: { Authorization: `Bearer ${token}` } });
-    return ((await response.json()) as { items: { name: string }[] }).items.map((p) => p.name);
+    const list = await ask(server, token, 'GET', `/v1/conversations/${claims.scope.conversation}/participants`);
+    return (list as { items: { name: string }[] }).items.map((p) => p.name);
   };
 }
 

@@ -51,6 +51,8 @@ export class FakeServer implements ThreadServer {
   opens = false;
   /** The call that the conversation has. */
   call: string | undefined;
+  /** The reader has the place of a guest. */
+  guest = false;
   /** Messages are stored, but the answer is lost. */
   deaf = false;
 
@@ -114,7 +116,7 @@ export class FakeServer implements ThreadServer {
       last_seq: this.messages.length,
       last_activity_at: '2026-11-21T08:00:00Z',
       unread: this.messages.filter((m) => m.seq > this.readAt && m.sender !== 'me').length,
-      me,
+      me: { ...me, type: this.guest ? 'guest' : 'user' },
       delivered_seq: this.readAt,
       read_seq: this.readAt,
       ...(this.call ? { call_id: this.call } : {}),

@@ -3,6 +3,7 @@ import { ChatLog, chatTopic } from './chat';
 import type { ChatMessage, ChatTransport } from './chat';
 import { roleOf } from './place';
 import { openThread } from './thread/open';
+import type { Opening } from './thread/open';
 import type { Thread } from './thread/thread';
 import { readToken } from './token';
 
@@ -24,15 +25,17 @@ export class CallChat {
   readonly log = new ChatLog();
   /** The call's conversation, where what is written is kept. */
   thread: Thread | undefined;
+  /** What an audience heard before it opened the thread, which shows guests what was written from then on. */
+  earlier: readonly ChatMessage[] = [];
 
   private room: Room | undefined;
   private joined: Joined | undefined;
-  /** The thread was opened by who had no place in it. */
-  private asked = false;
-  private heard: readonly ChatMessage[] | undefined;
 
   /** `opened` hears that there is a thread. */
-  constructor(private readonly opened: () => void) {}
+  constructor(
+    private readonly opened: () => void,
+    private readonly begin: (opening: Opening) => Thread = openThread,
+  ) {}
 
   /** The conversation, unless this side has no place in it: then it writes as in a room that keeps nothing. */
   get kept(): Thread | undefined {
@@ -43,13 +46,6 @@ export class CallChat {
     const { kept } = this;
     if (!kept) return this.log.unread;
     return kept.phase === 'ready' ? kept.unread : 0;
-  }
-
-  /** What an audience heard before it opened the thread, which shows guests what was written from then on. */
-  get earlier(): readonly ChatMessage[] {
-    const { kept } = this;
-    if (!this.asked || kept?.phase !== 'ready' || kept.conversation?.me.type !== 'guest') return [];
-    return (this.heard ??= this.log.messages.filter((m) => !kept.messages.some((t) => t.sender === m.identity && t.text === m.text)));
   }
 
   /** The name of who wrote the newest message of somebody else. */
@@ -109,12 +105,21 @@ export class CallChat {
     const { joined } = this;
     const facts = readToken(joined?.token ?? '');
     if (!joined || !facts?.conversation || !facts.permissions.includes('chat:read')) return;
-    this.asked = asks;
     // Tokens that are refreshed on the way may be for the room alone.
     const token = (): string => (readToken(joined.newest())?.conversation ? joined.newest() : joined.token);
-    this.thread = openThread({ server: joined.serverUrl, conversation: facts.conversation, identity: facts.identity, token, asks, patience: placePatience });
+    this.thread = this.begin({ server: joined.serverUrl, conversation: facts.conversation, identity: facts.identity, token, asks, patience: placePatience });
+    if (asks) this.keepHeard(this.thread);
     this.thread.start();
     this.opened();
+  }
+
+  private keepHeard(thread: Thread): void {
+    const stop = thread.watch(() => {
+      if (thread.phase === 'loading') return;
+      stop();
+      if (thread.conversation?.me.type !== 'guest') return;
+      this.earlier = this.log.messages.filter((m) => !thread.messages.some((t) => t.sender === m.identity && t.text === m.text));
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
+import { repeat } from 'lit/directives/repeat.js';
 import { Phone, PhoneCall, PhoneMissed, PhoneOff, X } from 'lucide';
 import type { IconNode } from 'lucide';
 import type { Trouble } from '../core/client';
@@ -11,7 +12,7 @@ import { Ringtone } from './ringtone';
 import { base, buttons } from './styles';
 import { Watch } from './watch';
 
-/** Calls that ring for the reader, or that the reader makes, and what became of the last one. Fires `done` when a button put one of them away. */
+/** Calls that ring for the reader, or that the reader makes, and what became of the last one. Fires `done` when what had the focus goes away. */
 @customElement('cl-ringing')
 export class ClRinging extends LitElement {
   static override styles = [
@@ -61,6 +62,7 @@ export class ClRinging extends LitElement {
   @property({ attribute: false }) nameOf!: (identity: string) => string;
 
   private readonly ringtone = new Ringtone();
+  private focused = false;
 
   constructor() {
     super();
@@ -72,12 +74,22 @@ export class ClRinging extends LitElement {
     this.ringtone.on = false;
   }
 
+  override willUpdate(): void {
+    this.focused = (this.shadowRoot?.activeElement ?? null) !== null;
+  }
+
   override updated(): void {
+    if (this.focused && this.shadowRoot?.activeElement === null) this.dispatchEvent(new CustomEvent('done'));
     this.ringtone.on = this.isConnected && this.ringing.rings.some((r) => r.state === 'ringing');
   }
 
   override render() {
-    return html`<div role="alert">${this.ringing.rings.map((ring) => this.incoming(ring))}</div>
+    const rings = repeat(
+      this.ringing.rings,
+      (ring) => ring.call,
+      (ring) => this.incoming(ring),
+    );
+    return html`<div role="alert">${rings}</div>
       <div role="status">${this.past()} ${this.outgoing()}</div>`;
   }
 
@@ -91,7 +103,7 @@ export class ClRinging extends LitElement {
       html`<button type="button" class="primary" aria-disabled=${busy} @click=${() => void ringing.accept(call)}>
           <cl-icon .icon=${Phone}></cl-icon>${i18n.t('ring.accept')}
         </button>
-        <button type="button" class="danger" aria-disabled=${busy} @click=${() => void this.doing(ringing.decline(call))}>
+        <button type="button" class="danger" aria-disabled=${busy} @click=${() => void ringing.decline(call)}>
           <cl-icon .icon=${PhoneOff}></cl-icon>${i18n.t('ring.decline')}
         </button>`,
       call,
@@ -108,7 +120,7 @@ export class ClRinging extends LitElement {
         PhoneCall,
         i18n.t('ring.calling'),
         words,
-        html`<button type="button" aria-disabled=${state === 'cancelling'} @click=${() => void this.doing(calling.cancel())}>
+        html`<button type="button" aria-disabled=${state === 'cancelling'} @click=${() => void calling.cancel()}>
           <cl-icon .icon=${PhoneOff}></cl-icon>${i18n.t('ring.cancel')}
         </button>`,
       );
@@ -132,19 +144,8 @@ export class ClRinging extends LitElement {
     return this.i18n.t(`ring.failed.${why}`);
   }
 
-  /** The button with the focus goes away with what it did. */
-  private async doing(work?: Promise<void>): Promise<void> {
-    await work;
-    await this.updateComplete;
-    this.dispatchEvent(new CustomEvent('done'));
-  }
-
   private dismisser(dismiss: () => void) {
-    const act = (): void => {
-      dismiss();
-      void this.doing();
-    };
-    return html`<button type="button" class="plain" @click=${act}><cl-icon .icon=${X}></cl-icon>${this.i18n.t('notice.dismiss')}</button>`;
+    return html`<button type="button" class="plain" @click=${dismiss}><cl-icon .icon=${X}></cl-icon>${this.i18n.t('notice.dismiss')}</button>`;
   }
 
   private banner(icon: IconNode, heading: string, words: string, actions: unknown, call = '') {

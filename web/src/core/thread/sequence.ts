@@ -42,7 +42,11 @@ export class Sequence {
   /** Reads what is missing between the last known position and the end of the log. */
   catchUp(): Promise<void> {
     this.again = true;
-    return (this.reading ??= this.read().finally(() => (this.reading = undefined)));
+    return (this.reading ??= this.read().finally(() => {
+      this.reading = undefined;
+      // It was asked for between the last look and now.
+      if (this.again && !this.stopped) void this.catchUp();
+    }));
   }
 
   stop(): void {
