@@ -128,7 +128,7 @@ test('a lost socket shows the banner, keeps what is written and delivers it once
   const { links } = await server.call();
   const one = await people.person();
   const two = await people.person();
-  people.expectTrouble(/WebSocket|ERR_|Failed to fetch|signal (stream|request)/);
+  people.expectTrouble(/websocket|ERR_|Failed to fetch|signal (stream|request)/i);
   const wire = await startWire(server.url);
   await join(one, links[0].url);
   await join(two, links[1].url.replace(server.url, wire.url));

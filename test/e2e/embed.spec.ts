@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { expect, test } from './fixtures.ts';
 import { startServer } from './server.ts';
-import { makeThread, message, write } from './threads.ts';
+import { callFrom, makeThread, message, write } from './threads.ts';
 
 /** The site of somebody else, with a page that has one conversation in it. */
 async function startSite(): Promise<{ url: string; show: (html: string) => void; close: () => void }> {
@@ -22,8 +22,8 @@ test('a conversation in the page of another site, where the server allows it', a
   const [friend, stranger] = [await startSite(), await startSite()];
   const server = await startServer({ CARELINE_HTTP_ALLOWED_ORIGINS: friend.url });
   try {
-    const { links } = await makeThread(server, { ann: 'Ann', bo: 'Bo' }, 'Lost luggage in Oslo', ['call:create']);
-    const token = new URL(links['ann'] ?? '').hash.replace('#token=', '');
+    const thread = await makeThread(server, { ann: 'Ann', bo: 'Bo' }, 'Lost luggage in Oslo', ['call:create']);
+    const token = new URL(thread.links['ann'] ?? '').hash.replace('#token=', '');
     for (const site of [friend, stranger]) {
       site.show(`<style>html, body { height: 100%; margin: 0; }</style><careline-chat server-url="${server.url}" token="${token}"></careline-chat>
         <script type="module" src="${server.url}/assets/chat.js"></script>`);
@@ -46,10 +46,9 @@ test('a conversation in the page of another site, where the server allows it', a
           });
         }),
     );
-    await page.getByRole('button', { name: 'Call', exact: true }).click();
-    await expect(page.getByRole('button', { name: 'Stop calling' })).toBeVisible();
+    await callFrom(page, thread, 'ann');
     const other = await people.person();
-    await other.goto(links['bo'] ?? '');
+    await other.goto(thread.links['bo'] ?? '');
     await other.getByRole('button', { name: 'Call', exact: true }).click();
     await other.waitForURL(`${server.url}/call`);
     expect(await opened).toContain(`${server.url}/call#token=`);

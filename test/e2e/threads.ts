@@ -40,6 +40,13 @@ export function membersOf(server: Server, link: string): () => Promise<string[]>
   };
 }
 
+/** Calls from a conversation by the button of somebody's page, longer than any machine needs to look at it. */
+export async function callFrom(page: Page, thread: Thread, identity: string): Promise<void> {
+  await thread.ask(identity, 'POST', '/call', { ring: 300 });
+  await page.getByRole('button', { name: 'Call', exact: true }).click();
+  await expect(page.getByRole('group', { name: 'Calling' })).toBeVisible();
+}
+
 export const log = (page: Page) => page.locator('cl-thread .log');
 /** The message, or messages, with a text. */
 export const message = (page: Page, text: string) => log(page).locator('li[part=message]').filter({ hasText: text });
