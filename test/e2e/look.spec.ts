@@ -32,7 +32,7 @@ test('the start page', async ({ server, people }) => {
 });
 
 test('before, in and after a call', async ({ server, people }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(240_000);
   const { links } = await server.call('Help for the Rome trip');
   const other = await people.person();
   await join(other, links[1].url);

@@ -73,7 +73,7 @@ test('somebody in a call and somebody outside it write to each other', async ({ 
 });
 
 test('guests and viewers are in the conversation of their call, an audience once it looks', async ({ server, people }) => {
-  test.setTimeout(120_000);
+  test.setTimeout(180_000);
   const { links } = await server.callOf('broadcast', { title: 'Storm in Manila' });
   const host = await people.person();
   await join(host, links['host'] ?? '');
