@@ -14,5 +14,6 @@
 //	end.go        the end, whoever or whatever brings it
 //	invite.go     links for guests, the waiting room
 //	legs.go       who is there, written behind the engine's events; leg.go: the record of a session
+//	personal.go   what is sealed of people and titles; erase.go takes it away
 //	thread.go     what calls do to conversations; event.go: what those hear of calls
 package call

@@ -21,5 +21,5 @@
 //	feed.go          who hears what is committed; audience.go: who may
 //	incall.go        what the data channel of a call does; calls.go: what the call does
 //	retention.go     the end of conversations; hold.go, erase.go
-//	export.go        conversations outside of this server
+//	export.go        conversations outside of this server, archive.go with their files; subject.go: what they hold of a person
 package chat
