@@ -60,6 +60,9 @@ type rig struct {
 	endFeeds func() // waits for them
 }
 
+// eventLife is how long the rig keeps events.
+const eventLife = 3 * 24 * time.Hour
+
 // scanner finds files that contain "malicious", and fails at those that contain "unreadable".
 type scanner struct{}
 
@@ -119,7 +122,7 @@ func newRig(t testing.TB) *rig {
 	r.chats = chat.New(chat.Config{Files: chat.KeptFiles(r.files), Log: log, Chain: audit.New(r.clock), Vault: vault,
 		EraseElsewhere: func(ctx context.Context, principal string) error { return r.calls.Erase(ctx, principal) },
 		Verify:         func(ctx context.Context) (uint64, error) { return audit.New(r.clock).Verify(ctx, r.store, nil) },
-		Clock:          r.clock, Logger: quiet})
+		EventLife:      eventLife, Clock: r.clock, Logger: quiet})
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,8 @@ func (a *audiences) heard(ctx context.Context, e *event.Event) {
 	}
 }
 
-// named returns who is told of an event besides those who are in the conversation: who came or left, and whom a call rings.
+// named returns who is told of an event besides those who are in the conversation: who came or left, whom a call rings, and who was in a
+// conversation that is not there any more.
 func named(e *event.Event) ([]string, error) {
 	switch {
 	case e.Type == chat.ParticipantLeft || e.Type == chat.ParticipantRemoved:

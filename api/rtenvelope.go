@@ -123,7 +123,13 @@ func envelopeOf(e *event.Event) Envelope {
 	out := Envelope{
 		Version: 1, Type: string(e.Type), ConversationID: e.Stream, Position: e.StreamPos, Cursor: writePlace(e.Cursor()), At: e.At, Actor: e.Actor,
 	}
-	if len(e.Data) > 0 {
+	switch {
+	case e.Type == chat.ConversationDeleted: // without who was in it
+		if data, err := event.Decode[chat.ConversationEvent](e); err == nil {
+			data.People = nil
+			out.Data = data
+		}
+	case len(e.Data) > 0:
 		out.Data = e.Data
 	}
 	return out

@@ -101,10 +101,10 @@ func TestTrimmedLogIsReset(t *testing.T) {
 	id := r.startChat("ann", "bob")
 	_, hello := r.listen(r.chatter("bob"), "")
 	r.write(r.chatter("ann"), id, "long ago")
-	r.clock.Advance(time.Minute)
+	r.clock.Advance(eventLife + time.Minute)
 	trim := func() {
 		t.Helper()
-		if err := r.chats.Retain(t.Context()); err != nil { // the rig keeps events for no time
+		if err := r.chats.Retain(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -178,4 +178,48 @@ func TestReaderThatTakesNothingIsCut(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("%+v", r.FeedStats())
+}
+
+// TestDestroyedWhileAway: who was in a conversation that retention destroyed is told when it comes back, from the log or by a reset that does not
+// name it; nobody else is.
+func TestDestroyedWhileAway(t *testing.T) {
+	r := newRig(t)
+	id := r.startChat("ann", "bob")
+	e, hello := r.listen(r.chatter("bob"), "")
+	r.write(r.chatter("ann"), id, "long ago")
+	cursor := e.expect("message.created").Cursor
+	_ = e.conn.Close()
+	admin := &chat.Caller{Principal: "admin", Permissions: []chat.Permission{chat.RetentionAdmin}}
+	if _, err := r.chats.SetRule(t.Context(), admin, chat.Rule{Days: 1}); err != nil {
+		t.Fatal(err)
+	}
+	retain := func() {
+		t.Helper()
+		if err := r.chats.Retain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.settled()
+	}
+	r.clock.Advance(48 * time.Hour)
+	retain()
+	again, _ := r.listen(r.chatter("bob"), cursor)
+	s := r.stream(r.chatter("bob"), "?resume="+cursor)
+	s.expect(helloType)
+	for _, h := range []heard{again.expect("conversation.deleted"), s.expect("conversation.deleted")} {
+		if h.Conv != id || string(h.Data) != `{"type":"group","destroyed":true}` {
+			t.Errorf("%+v %s", h, h.Data)
+		}
+	}
+	there := r.startChat("carl", "bob")
+	stranger, _ := r.listen(r.chatter("carl"), cursor)
+	if h := stranger.next(); h.Conv != there {
+		t.Errorf("a stranger heard %s of %s", h.Type, h.Conv)
+	}
+	r.clock.Advance(eventLife + time.Minute)
+	retain() // forgets that it was destroyed
+	left := r.startChat("dora", "bob")
+	late, _ := r.listen(r.chatter("bob"), hello.Cursor)
+	if h := late.expect(resetType); strings.Contains(string(h.Data), id) || !strings.Contains(string(h.Data), left) {
+		t.Errorf("%s", h.Data)
+	}
 }

@@ -32,7 +32,7 @@ func (s *Service) Documents(ctx context.Context, e event.Event, change func(sear
 			err = change(search.Change{Delete: data.ID})
 		}
 		return err
-	case ConversationLinked: // each document names the incident
+	case ConversationLinked: // each document names the incidents
 		return s.documentsOf(ctx, e.Stream, func(d search.Document) error { return change(search.Change{Put: &d}) })
 	case MessageErased:
 		data, err := event.Decode[ErasedEvent](&e)
@@ -124,8 +124,7 @@ func documentOf(c *Conversation, m *MessageView, id string) search.Document {
 	d.FileName = strings.Join(names, " ")
 	for _, l := range c.Links {
 		if l.Type == IncidentLink {
-			d.Incident = l.ID
-			break
+			d.Incidents = append(d.Incidents, l.ID)
 		}
 	}
 	return d

@@ -67,6 +67,16 @@ func TestA12Search(t *testing.T) {
 	if got := find(who("eve"), marker); got != "" {
 		t.Errorf("a stranger found %q", got)
 	}
+	for _, incident := range []string{"INC-1", "INC-2"} {
+		_, err := r.Change(ctx, who("ann"), id, Change{AddLinks: []Link{{IncidentLink, incident}}})
+		r.must(err)
+	}
+	settle()
+	for _, incident := range []string{"inc-1", "INC-2"} {
+		if got := find(who("ann"), "ferry incident:"+incident); got != "the ferry to "+marker+" leaves" {
+			t.Errorf("of %s %q", incident, got)
+		}
+	}
 	_, err = r.Search(ctx, with("bob", Read), index, search.Query{Expression: search.Parse(marker, time.UTC)}, false)
 	isKind(t, err, errs.Denied)
 	_, err = r.Edit(ctx, who("bob"), id, second, Edit{Text: "only elsewhere"})

@@ -31,8 +31,9 @@ const (
 
 // ConversationEvent is the data of events about a conversation.
 type ConversationEvent struct {
-	Type      Type `json:"type"`
-	Destroyed bool `json:"destroyed,omitempty"` // of a deletion: by retention, for good
+	Type      Type     `json:"type"`
+	Destroyed bool     `json:"destroyed,omitempty"` // of a deletion: by retention, for good
+	People    []string `json:"people,omitempty"`    // of a destroyed one: who was in it, because nothing else says so any more
 }
 
 // ParticipantEvent is the data of events about people.

@@ -276,7 +276,11 @@ func (s *Service) destroy(ctx context.Context, id string) error {
 		}
 	}
 	return s.update(ctx, func(tx *store.Tx) error {
+		gone := ConversationEvent{Destroyed: true}
 		for _, p := range people {
+			if p.State == In {
+				gone.People = append(gone.People, p.Principal)
+			}
 			key := of{First: id, Second: p.Principal}
 			if err := participants.Delete(tx, key); err != nil {
 				return err
@@ -302,7 +306,8 @@ func (s *Service) destroy(ctx context.Context, id string) error {
 		if err := conversations.Put(tx, id, c); err != nil {
 			return err
 		}
-		return s.record(tx, id, ConversationDeleted, retention, ConversationEvent{Type: c.Type, Destroyed: true}, audit.Entry{Action: "conversation.destroyed"})
+		gone.Type = c.Type
+		return s.record(tx, id, ConversationDeleted, retention, gone, audit.Entry{Action: "conversation.destroyed"})
 	})
 }
 

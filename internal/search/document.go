@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,18 +17,18 @@ import (
 
 // Document is what can be found. One of the same ID takes the place of the one before.
 type Document struct {
-	ID       string
-	Kind     string // as kind: names it
-	Stream   string // the conversation
-	Access   []string
-	From     string // author
-	At       time.Time
-	Seq      uint64 // in the stream
-	Lang     string // of the text; empty: it is guessed
-	Text     string
-	FileName string // of what is attached; the document has a file when it is not empty
-	Incident string
-	Deleted  bool // found by queries of the past only, as are revisions and other things that are not shown any more
+	ID        string
+	Kind      string // as kind: names it
+	Stream    string // the conversation
+	Access    []string
+	From      string // author
+	At        time.Time
+	Seq       uint64 // in the stream
+	Lang      string // of the text; empty: it is guessed
+	Text      string
+	FileName  string // of what is attached; the document has a file when it is not empty
+	Incidents []string
+	Deleted   bool // found by queries of the past only, as are revisions and other things that are not shown any more
 }
 
 // Selection says whose documents are erased: those that meet any of its parts.
@@ -52,7 +53,7 @@ func (c *Change) Validate() error {
 	if d == nil {
 		return nil
 	}
-	names := append([]string{d.Kind, d.Stream, d.From, d.Lang, d.Incident}, d.Access...)
+	names := slices.Concat([]string{d.Kind, d.Stream, d.From, d.Lang}, d.Incidents, d.Access)
 	for _, s := range append(names, d.ID) {
 		if len(s) > longestName || strings.ContainsRune(s, 0) || !utf8.ValidString(s) {
 			return errs.Errorf(errs.Invalid, "document %.40q has a name that cannot be indexed", d.ID)
@@ -157,7 +158,11 @@ func (d *Document) build(usual string) *document.Document {
 	name(fieldStream, d.Stream)
 	name(fieldKind, strings.ToLower(d.Kind))
 	name(fieldLang, lang)
-	name(fieldCase, strings.ToLower(d.Incident))
+	incidents := make([]string, 0, len(d.Incidents))
+	for _, incident := range d.Incidents {
+		incidents = append(incidents, strings.ToLower(incident))
+	}
+	add(fieldCase, plain, terms(incidents...))
 	if d.FileName != "" {
 		name(fieldHas, "file")
 	}

@@ -94,7 +94,7 @@ func TestEraseLeavesNothing(t *testing.T) {
 	secret := func(n int, stream, from string) Document {
 		d := message(n, "the codeword is xylographiemarker and 京都秘密")
 		d.ID += "-idmarker"
-		d.Stream, d.From, d.FileName, d.Incident = stream, from, "filemarker.pdf", "incmarker"
+		d.Stream, d.From, d.FileName, d.Incidents = stream, from, "filemarker.pdf", []string{"first", "incmarker"}
 		d.Access = []string{"p:accessmarker", "p:all"}
 		return d
 	}

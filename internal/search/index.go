@@ -56,7 +56,7 @@ type state struct {
 }
 
 // format changes when documents are indexed in another way.
-const format = 1
+const format = 2
 
 var stateKey = []byte("state")
 

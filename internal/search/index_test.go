@@ -182,7 +182,7 @@ func TestFilters(t *testing.T) {
 	}
 	docs[0].From, docs[1].From = "bob", "Cid Dee"
 	docs[2].Stream, docs[2].Kind, docs[2].Lang = "c2", "Image", "de-AT"
-	docs[3].Incident = "INC-7"
+	docs[3].Incidents = []string{"INC-6", "INC-7"}
 	docs[4].At = time.Date(2026, 11, 21, 8, 15, 0, 5000, time.UTC)
 	docs[5].At = time.Date(2025, 12, 31, 23, 59, 59, 999999000, time.UTC)
 	put(t, x, docs...)
@@ -195,6 +195,7 @@ func TestFilters(t *testing.T) {
 		`lang:de`:                                 "3",
 		`lang:DE_ch`:                              "3",
 		`incident:inc-7`:                          "4",
+		`incident:INC-6`:                          "4",
 		`in:c1 from:ann after:2024`:               "5 6 4",
 		`after:2025`:                              "5 6",
 		`before:2025`:                             "4 3 2 1",
