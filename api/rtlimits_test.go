@@ -74,13 +74,10 @@ func TestFeedsAreBounded(t *testing.T) {
 	}
 	r.listen(r.chatter("bob"), "")
 	_ = first.conn.Close()
-	for range 500 {
-		if conn, _ := r.dial(r.chatter("ann"), ""); conn != nil {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Error("the place of a feed that ended is not free")
+	r.eventually("the place of a feed that ended", func() bool {
+		conn, _ := r.dial(r.chatter("ann"), "")
+		return conn != nil
+	})
 }
 
 func TestSendsArePaced(t *testing.T) {

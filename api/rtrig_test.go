@@ -79,7 +79,7 @@ func (r *rig) dial(token, query string, headers ...string) (*websocket.Conn, *ht
 func (r *rig) settled() {
 	r.t.Helper()
 	<-r.hub.ready
-	for range 2000 {
+	r.eventually("the feeds at the end of the log", func() bool {
 		var last uint64
 		err := r.events.View(r.t.Context(), func(tx *store.Tx) (err error) {
 			last, err = r.events.Last(tx, "")
@@ -88,12 +88,17 @@ func (r *rig) settled() {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		if r.hub.position().Pos == last {
-			return
+		return r.hub.position().Pos == last
+	})
+}
+
+func (r *rig) eventually(what string, done func() bool) {
+	r.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited in vain for %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	r.t.Fatal("the feeds do not come to the end of the log")
 }
 
 // listen opens a socket and says hello.

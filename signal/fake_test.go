@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	testKey    = "key"
 	testSecret = "0123456789abcdef0123456789abcdef"
-	testWait   = 10 * time.Second // how long a test waits for what must happen
+	testWait   = 40 * time.Second // how long a test waits for what must happen
 )
 
 // fakeRooms is an engine whose participants record what they are asked.

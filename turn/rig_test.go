@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience only ends tests that have failed.
-const patience = 10 * time.Second
+const patience = 40 * time.Second
 
 // rig is a relay on the loopback, over every transport and address family.
 type rig struct {
