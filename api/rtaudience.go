@@ -61,9 +61,8 @@ func (a *audiences) find(ctx context.Context, conversation string) (map[string]c
 
 // heard notes what an event changes. It is called before anybody is told of the event. What cannot be read is read again when it is needed.
 func (a *audiences) heard(ctx context.Context, e *event.Event) {
-	switch e.Type {
-	case chat.ParticipantJoined, chat.ParticipantLeft, chat.ParticipantRemoved, chat.ParticipantUpdated:
-	default:
+	principal, broken := chat.Moved(e)
+	if principal == "" && broken == nil {
 		return
 	}
 	a.mu.Lock()
@@ -73,29 +72,24 @@ func (a *audiences) heard(ctx context.Context, e *event.Event) {
 		if seats == nil {
 			continue
 		}
-		data, err := event.Decode[chat.ParticipantEvent](e)
-		if err != nil {
-			delete(generation, e.Stream)
-			continue
-		}
-		switch seat, in, err := a.chats.SeatOf(ctx, e.Stream, data.Principal); {
-		case err != nil:
+		switch seat, in, err := a.chats.SeatOf(ctx, e.Stream, principal); {
+		case err != nil || broken != nil:
 			delete(generation, e.Stream)
 		case in:
-			seats[data.Principal] = seat
+			seats[principal] = seat
 		default:
-			delete(seats, data.Principal)
+			delete(seats, principal)
 		}
 	}
 }
 
-// named returns who is told of an event besides those who are in the conversation: who came or left, whom a call rings, and who was in a
-// conversation that is not there any more.
+// named returns who is told of an event besides those who are in the conversation: who came, left or was erased, whom a call rings, and who was
+// in a conversation that is not there any more.
 func named(e *event.Event) ([]string, error) {
 	switch {
-	case e.Type == chat.ParticipantLeft || e.Type == chat.ParticipantRemoved:
-		data, err := event.Decode[chat.ParticipantEvent](e)
-		return []string{data.Principal}, err
+	case e.Type == chat.ParticipantLeft || e.Type == chat.ParticipantRemoved || e.Type == chat.MessageErased:
+		who, err := chat.Moved(e)
+		return []string{who}, err
 	case len(e.Data) > 0 && (strings.HasPrefix(string(e.Type), "call.") || e.Type == chat.ConversationDeleted):
 		data, err := event.Decode[struct {
 			People []string `json:"people"`

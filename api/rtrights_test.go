@@ -95,6 +95,24 @@ func TestRemovedMemberHearsOfItAndNothingMore(t *testing.T) {
 	bob.hearsOnly(r, r.chatter("ann"), id)
 }
 
+func TestErasedPersonHearsOfItAndNothingMore(t *testing.T) {
+	r := newRig(t)
+	id := r.startChat("ann", "bob", "carl")
+	bob, _ := r.listen(r.chatter("bob"), "")
+	r.write(r.chatter("ann"), id, "before")
+	bob.expect("message.created")
+	if a := r.ask(http.MethodPost, "/v1/erase-requests", r.chatter("ann"), NewEraseRequest{UserID: "bob"}); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	r.write(r.chatter("ann"), id, "after")
+	bob.expect("message.erased")
+	own := r.startChat("dora", "bob")
+	bob.expect("conversation.created")
+	bob.until("participant.joined")
+	bob.until("participant.joined")
+	bob.hearsOnly(r, r.chatter("dora"), own)
+}
+
 func TestGuestHearsWhatHappensSinceItCame(t *testing.T) {
 	r := newRig(t)
 	id := r.startChat("ann", "bob")

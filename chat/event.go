@@ -63,3 +63,16 @@ type ScannedEvent struct {
 type ErasedEvent struct {
 	Sender string `json:"sender"`
 }
+
+// Moved returns whose place in the conversation an event changes; empty: nobody's. Who was erased is not in it any more.
+func Moved(e *event.Event) (principal string, err error) {
+	switch e.Type {
+	case ParticipantJoined, ParticipantLeft, ParticipantRemoved, ParticipantUpdated:
+		data, err := event.Decode[ParticipantEvent](e)
+		return data.Principal, err
+	case MessageErased:
+		data, err := event.Decode[ErasedEvent](e)
+		return data.Sender, err
+	}
+	return "", nil
+}

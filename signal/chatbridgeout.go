@@ -44,11 +44,8 @@ func (r *chatRoom) tell(ctx context.Context, h *chat.Happening) {
 		return
 	}
 	r.tellMessage(h)
-	switch h.Type {
-	case chat.ParticipantJoined, chat.ParticipantLeft, chat.ParticipantRemoved:
-		if who, err := event.Decode[chat.ParticipantEvent](&h.Event); err == nil {
-			r.moved(ctx, t.conversation, who.Principal, h.Type)
-		}
+	if who, err := chat.Moved(&h.Event); err == nil && who != "" {
+		r.moved(ctx, t.conversation, who, h.Type)
 	}
 	if r.bridge.cfg.Envelope == nil {
 		return

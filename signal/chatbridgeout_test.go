@@ -207,7 +207,14 @@ func TestPlaces(t *testing.T) {
 }
 
 func (r *chatRig) people(t event.Type, principal string) {
-	data, err := json.Marshal(chat.ParticipantEvent{Principal: principal})
+	r.t.Helper()
+	r.report(t, chat.ParticipantEvent{Principal: principal})
+}
+
+// report tells of an event that is about no message.
+func (r *chatRig) report(t event.Type, about any) {
+	r.t.Helper()
+	data, err := json.Marshal(about)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -235,6 +242,17 @@ func TestPutOut(t *testing.T) {
 	r.outside("dora", "welcome back")
 	if got := r.took("ben"); len(got) != 4 {
 		t.Errorf("ben is sent %q", got)
+	}
+}
+
+// TestErased: who was erased from the conversation is told nothing more of it.
+func TestErased(t *testing.T) {
+	r := newChatRig(t)
+	r.report(chat.MessageErased, chat.ErasedEvent{Sender: "ben"})
+	r.outside("dora", "secret")
+	r.expect("ben")
+	if got := r.took("ann"); len(got) == 0 {
+		t.Error("the others are told nothing either")
 	}
 }
 

@@ -256,9 +256,12 @@ func (r *chatRoom) kin(ctx context.Context, info *livekit.ParticipantInfo) (chat
 
 // moved follows what became of somebody's place elsewhere.
 func (r *chatRoom) moved(ctx context.Context, conversation, identity string, t event.Type) {
+	if t == chat.ParticipantUpdated {
+		return // what is written now is told all the same
+	}
 	delete(r.seats, identity)
 	switch t {
-	case chat.ParticipantRemoved:
+	case chat.ParticipantRemoved, chat.MessageErased:
 		r.seats[identity] = chatSeat{refused: true}
 	case chat.ParticipantJoined:
 		info, err := r.bridge.cfg.Rooms.GetParticipant(r.name, identity)
