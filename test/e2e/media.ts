@@ -46,14 +46,17 @@ export function sample(video: Locator): Promise<Sample> {
   });
 }
 
+/** A loaded machine decodes few frames a second: so many milliseconds are waited for them. */
+const patience = 45_000;
+
 /** Waits until the element shows moving pictures of the fake camera, not only frames. */
 export async function expectMovingPicture(page: Page, video: Locator): Promise<void> {
   // A page in the background decodes about one frame a second.
   await page.bringToFront();
-  await expect.poll(async () => (await sample(video)).frames, { message: 'frames arrive' }).toBeGreaterThan(5);
+  await expect.poll(async () => (await sample(video)).frames, { message: 'frames arrive', timeout: patience }).toBeGreaterThan(5);
   const first = await sample(video);
-  await expect.poll(async () => (await sample(video)).frames - first.frames, { message: 'frames advance' }).toBeGreaterThan(15);
-  await expect.poll(async () => (await sample(video)).mark !== first.mark, { message: 'the picture changes' }).toBe(true);
+  await expect.poll(async () => (await sample(video)).frames - first.frames, { message: 'frames advance', timeout: patience }).toBeGreaterThan(15);
+  await expect.poll(async () => (await sample(video)).mark !== first.mark, { message: 'the picture changes', timeout: patience }).toBe(true);
   await expect
     .poll(
       async () => {
