@@ -32,6 +32,7 @@ type engine struct {
 	broken  chan struct{} // closed when it cannot be used any more
 	closing chan struct{}
 
+	unused   atomic.Bool   // it did not open: nothing is said of it any more
 	failures atomic.Uint64 // in a row, of writing to disk
 	once     sync.Once
 	cause    error // written before broken is closed
@@ -65,7 +66,7 @@ func openEngine(path string, logger *slog.Logger) (opened *engine, err error) {
 		slots: make(chan struct{}, unwritten), broken: make(chan struct{}), closing: make(chan struct{}),
 	}
 	if err := e.guarded(e.open); err != nil {
-		e.logger = slog.New(slog.DiscardHandler) // what is said now is about that
+		e.unused.Store(true)
 		err = errors.Join(err, e.guarded(func() error { e.close(); return nil }))
 		return nil, fmt.Errorf("open the index: %w", err)
 	}
@@ -149,7 +150,7 @@ func (e *engine) background(err error) {
 	}
 	n := e.failures.Add(1)
 	if n == 1 {
-		e.logger.Error("the search index cannot be written", "error", err)
+		e.say(slog.LevelError, "the search index cannot be written", err)
 	}
 	timer := time.NewTimer(min(firstBackOff<<min(n-1, 10), longBackOff))
 	defer timer.Stop()
@@ -159,11 +160,18 @@ func (e *engine) background(err error) {
 	}
 }
 
+// say logs an error, unless that of opening says it all.
+func (e *engine) say(level slog.Level, what string, err error) {
+	if !e.unused.Load() {
+		e.logger.Log(context.Background(), level, what, "error", err)
+	}
+}
+
 // fail takes the engine out of use.
 func (e *engine) fail(err error) {
 	e.once.Do(func() {
 		e.cause = err
-		e.logger.Error("the search index is damaged", "error", err)
+		e.say(slog.LevelError, "the search index is damaged", err)
 		close(e.broken)
 	})
 }
@@ -224,7 +232,7 @@ func (e *engine) close() {
 	defer engines.Delete(e.path)
 	if e.scorch != nil {
 		if err := e.scorch.Close(); err != nil {
-			e.logger.Warn("the search index was not closed in order", "error", err)
+			e.say(slog.LevelWarn, "the search index was not closed in order", err)
 		}
 	}
 }
