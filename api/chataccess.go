@@ -9,10 +9,7 @@ import (
 
 	"careline/call"
 	"careline/chat"
-	"careline/internal/attachment"
 	"careline/internal/auth"
-	"careline/internal/blob"
-	"careline/internal/inspect"
 )
 
 // inChat makes a permission out of those of the claim permissions, any one of which is enough. Whether the caller is in the conversation is
@@ -92,25 +89,15 @@ func allowChat(claims *auth.Claims, need Permission) (*Caller, error) {
 	return c, nil
 }
 
-// ownCodes are the problems that have a code of their own.
+// ownCodes are the problems that have a code of their own, beside those of chat.Code.
 var ownCodes = []struct {
 	err  error
 	code string
 }{
-	{chat.ErrClosed, "conversation-closed"},
-	{chat.ErrHeld, "legal-hold"},
-	{chat.ErrRevision, "revision-mismatch"},
-	{chat.ErrOtherRequest, "idempotency-mismatch"},
-	{chat.ErrNoParty, "not-a-party"},
-	{chat.ErrFull, "participant-limit"},
 	{call.ErrBetweenTwo, "participant-limit"}, // in signalling it is 403, the refusal that LiveKit's clients know
 	{call.ErrLive, "call-live"},
 	{call.ErrSilent, "not-ringing"},
 	{call.ErrAnswered, "already-taken"},
-	{blob.ErrTooLarge, "too-large"},
-	{inspect.ErrTooManyPixels, "too-large"},
-	{inspect.ErrDenied, "unsupported-media-type"},
-	{attachment.ErrInfected, "infected"},
 }
 
 // serveOnce tells whether answers of an operation may be kept for retries. What people wrote is kept sealed, and not in answers.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"careline/chat"
 	"careline/internal/errs"
 )
 
@@ -110,6 +111,9 @@ func asProblem(err error) *Problem {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return newProblem(http.StatusServiceUnavailable, "it took too long")
+	}
+	if code, detail, ok := chat.Code(err); ok {
+		return problemOf(code, detail)
 	}
 	for _, c := range ownCodes {
 		if errors.Is(err, c.err) {

@@ -21,7 +21,7 @@ type bridge struct {
 // newBridge makes it. The engine asks and tells it from now on, conversations tell it.
 func (s *Server) newBridge(opts Options) *bridge {
 	b := &bridge{ChatBridge: signal.NewChatBridge(signal.ChatConfig{
-		Chats: s.chats.Service, Calls: s.calls.Service, Rooms: s.rooms,
+		Chats: s.chats.Service, Files: s.chats.files, Calls: s.calls.Service, Rooms: s.rooms,
 		History: s.cfg.Chat.CallHistory, HistoryToStock: s.cfg.Chat.HistoryToStock,
 		Envelope: api.EnvelopeOf,
 		Notice:   func(n chat.Notice) ([]byte, error) { return api.NoticeOf(n, opts.Clock.Now()) },

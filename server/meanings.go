@@ -129,6 +129,10 @@ var meanings = map[string]string{
 	"call_chat_queue_dropped_total":  "Of these, messages for which there was no room in the queue of their call.",
 	"call_chat_out_dropped_total":    "Changes from outside that a room was not told of: too much waited there.",
 	"call_chat_encrypted_total":      "Packets of calls that only those in them can read; they are not kept.",
+	"call_chat_files_kept_total":     "Files sent in calls that are kept as attachments of messages.",
+	"call_chat_files_refused_total":  "Files sent in calls that are not kept: too large, of a type that is not accepted, named by no text.",
+	"call_chat_files_dropped_total":  "Files sent in calls that are not kept: they, or their text, did not come to their end.",
+	"call_chat_files_spooled":        "Bytes of files sent in calls that wait in memory to be written.",
 
 	"webhooks_delivered_total":         "Events that a receiver took.",
 	"webhooks_retried_total":           "Attempts that failed and were not the last.",

@@ -53,7 +53,7 @@ func (s *Server) newMetrics(version string) *prometheus.Registry {
 			{prefix: "calls", read: func() any { return s.calls.Stats() }, levels: map[string]bool{"Waiting": true}},
 			{prefix: "webhooks", read: func() any { return s.hooks.outbox.Stats() }, levels: map[string]bool{"Waiting": true}},
 			{prefix: "feeds", read: func() any { return s.calls.api.FeedStats() }, levels: map[string]bool{"Sockets": true, "Streams": true, "Lagging": true}},
-			{prefix: "call_chat", read: func() any { return s.bridge.Stats() }},
+			{prefix: "call_chat", read: func() any { return s.bridge.Stats() }, levels: map[string]bool{"FilesSpooled": true}},
 			{prefix: "webhook_receivers", read: func() any { return s.hooks.hooks.Stats() }},
 		},
 		requests:     desc("http_requests_total", "HTTP requests answered, by the class of their status; 1xx are WebSockets that ended.", "class"),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -29,6 +30,7 @@ type Chats interface {
 	Seat(ctx context.Context, conversation string, person chat.Person) (first uint64, err error)
 	Thread(ctx context.Context, conversation string) (chat.Thread, error)
 	Written(ctx context.Context, conversation, principal, clientKey, id string) (chat.Message, error)
+	MayAttach(ctx context.Context, caller *chat.Caller, conversation string) error
 }
 
 // CallThreads knows which conversation belongs to the call in a room, and who was named for it; *call.Service does.
@@ -47,6 +49,7 @@ type ChatRooms interface {
 // ChatConfig is what a ChatBridge is made of.
 type ChatConfig struct {
 	Chats Chats
+	Files ChatFiles
 	Calls CallThreads
 	Rooms ChatRooms
 
@@ -68,6 +71,7 @@ type ChatBridge struct {
 	// immutable
 	cfg      ChatConfig
 	counters chatCounters
+	spooled  atomic.Int64 // bytes of files that wait to be written
 
 	mu sync.RWMutex
 	// guarded by mu

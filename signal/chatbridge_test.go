@@ -18,6 +18,7 @@ import (
 
 	roles "careline/call"
 	"careline/chat"
+	"careline/internal/attachment"
 	"careline/internal/clock"
 	"careline/internal/errs"
 	"careline/internal/event"
@@ -26,11 +27,14 @@ import (
 
 // fakeChats is the conversations of one call, kept in memory. gate, if there is one, holds every write up until it is closed.
 type fakeChats struct {
+	files *fakeFiles // immutable
+
 	mu sync.Mutex
 	// guarded by mu
 	err      error
 	gate     chan struct{}
 	messages []chat.MessageView
+	muted    error // of files
 	seated   map[string]chat.Person
 	first    map[string]uint64 // message that somebody sees
 	refuse   map[string]error  // who gets no place
@@ -66,7 +70,14 @@ func (f *fakeChats) Append(_ context.Context, c *chat.Caller, conversation strin
 			return chat.Receipt{Conversation: conversation, Seq: m.Seq, ID: m.ID, At: m.At, Duplicate: true}, nil
 		}
 	}
+	if f.files.infected(d.Attachments) {
+		return chat.Receipt{}, attachment.ErrInfected
+	}
 	m := f.addLocked(conversation, c.Principal, d.Text)
+	for _, id := range d.Attachments {
+		m.Attachments = append(m.Attachments, chat.Attachment{ID: id, Name: f.files.name(id)})
+	}
+	m.Kind = d.Kind
 	m.ClientKey, m.From, m.ReplyTo, m.OnBehalfOf, m.Generated, m.SentAt = d.ClientKey, c.From, d.ReplyTo, d.OnBehalfOf, d.Generated, d.SentAt
 	return chat.Receipt{Conversation: conversation, Seq: m.Seq, ID: m.ID, At: m.At}, nil
 }
@@ -107,6 +118,15 @@ func (f *fakeChats) Messages(_ context.Context, c *chat.Caller, _ string, w chat
 	defer f.mu.Unlock()
 	from := max(0, len(f.messages)-w.Limit, int(f.first[c.Principal])-1)
 	return chat.Messages{Items: slices.Clone(f.messages[from:])}, f.err
+}
+
+func (f *fakeChats) MayAttach(_ context.Context, c *chat.Caller, _ string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, in := f.seated[c.Principal]; !in {
+		return chat.ErrNoConversation
+	}
+	return f.muted
 }
 
 func (f *fakeChats) Seat(_ context.Context, _ string, p chat.Person) (uint64, error) {
@@ -246,6 +266,7 @@ type chatRig struct {
 	*ChatBridge
 	t     *testing.T
 	chats *fakeChats
+	files *fakeFiles
 	hall  *fakeHall
 	clock *clock.Fake
 	told  uint64 // position of the last event
@@ -258,8 +279,10 @@ func newChatRig(t *testing.T, change ...func(*chatRig, *ChatConfig)) *chatRig {
 		t: t, clock: clock.NewFake(time.Now()), chats: &fakeChats{seated: make(map[string]chat.Person), refuse: make(map[string]error), first: make(map[string]uint64)},
 		hall: &fakeHall{people: make(map[string]*livekit.ParticipantInfo)},
 	}
+	r.files = &fakeFiles{uploads: make(map[string]*fakeUpload)}
+	r.chats.files = r.files
 	cfg := ChatConfig{
-		Chats: r.chats, Calls: fakeCalls{}, Rooms: r.hall, History: 50, Clock: r.clock, Logger: slog.New(slog.DiscardHandler),
+		Chats: r.chats, Files: r.files, Calls: fakeCalls{}, Rooms: r.hall, History: 50, Clock: r.clock, Logger: slog.New(slog.DiscardHandler),
 		Envelope: func(h *chat.Happening) ([]byte, error) { return []byte(h.Type), nil },
 		Notice:   func(n chat.Notice) ([]byte, error) { return []byte(n.Type), nil },
 	}

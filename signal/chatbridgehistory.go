@@ -34,6 +34,13 @@ func (r *chatRoom) history(ctx context.Context, conversation string, info *livek
 			r.post(out.author, me, out.legacy())
 		}
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, f := range r.files { // of texts that the others have already
+		if n := f.note; n.waits && !slices.Contains(n.late, info.Sid) {
+			n.late = append(n.late, info.Sid)
+		}
+	}
 }
 
 // before returns the messages that were sent into the room before somebody came, the newest that fit.

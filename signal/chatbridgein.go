@@ -51,7 +51,7 @@ func (b *ChatBridge) take(from chatSender, kind livekit.DataPacket_Kind, packet 
 	}
 	switch v := packet.Value.(type) {
 	case *livekit.DataPacket_StreamHeader:
-		if v.StreamHeader.Topic != topicChat || v.StreamHeader.GetTextHeader() == nil {
+		if v.StreamHeader.Topic != topicChat || v.StreamHeader.ContentHeader == nil {
 			return true
 		}
 	case *livekit.DataPacket_StreamChunk, *livekit.DataPacket_StreamTrailer, *livekit.DataPacket_ChatMessage, *livekit.DataPacket_EncryptedPacket:
@@ -81,6 +81,9 @@ func (b *ChatBridge) take(from chatSender, kind livekit.DataPacket_Kind, packet 
 		b.counters.sealed.Add(1)
 		return true
 	case *livekit.DataPacket_StreamHeader:
+		if v.StreamHeader.GetTextHeader() == nil {
+			return r.fileHeader(t, from, packet, v.StreamHeader)
+		}
 		return r.header(t, from, packet, v.StreamHeader)
 	case *livekit.DataPacket_StreamChunk:
 		return r.chunk(from, packet, v.StreamChunk)
@@ -117,6 +120,14 @@ type chatNote struct {
 	at        time.Time // when it was sent to the others, unless held
 	held      bool      // it is sent to them when it is kept
 	info      *livekit.ParticipantInfo
+	files     []*chatFile // that it names
+
+	// guarded by chatRoom.mu
+	waits bool      // for its files
+	gone  bool      // nothing becomes of it, or of its files
+	news  time.Time // when something of its files came last
+
+	late []string // sessions that were sent what was written before while it waited; owned by run
 }
 
 // begin checks what can be known before a message is complete.
@@ -160,20 +171,30 @@ func (r *chatRoom) accept(from chatSender, n *chatNote) (forward bool) {
 	if n.op == opWrite {
 		again = r.remember(n)
 	}
-	info, err := r.bridge.cfg.Rooms.GetParticipant(r.name, n.identity)
-	if err != nil {
-		info = &livekit.ParticipantInfo{Identity: n.identity} // it has left meanwhile, and what it wrote counts
-	}
-	n.info = info
-	if !r.queue(func(ctx context.Context) { r.keep(ctx, n) }) {
+	n.info = r.who(n.identity)
+	waits, err := r.await(n)
+	if err == nil && !waits && !r.queue(func(ctx context.Context) { r.keep(ctx, n) }) {
 		r.bridge.counters.queueDropped.Add(1)
+		err = errChatQueue
+	}
+	if err != nil {
 		if !again {
 			r.lost(n)
 		}
-		r.refuse(from, n.id, errChatQueue)
+		r.giveUp(n)
+		r.refuse(from, n.id, err)
 		return false
 	}
 	return !n.held && !again
+}
+
+// who returns what is known of somebody who may have left meanwhile: what was written counts.
+func (r *chatRoom) who(identity string) *livekit.ParticipantInfo {
+	info, err := r.bridge.cfg.Rooms.GetParticipant(r.name, identity)
+	if err != nil {
+		return &livekit.ParticipantInfo{Identity: identity}
+	}
+	return info
 }
 
 // remember notes the id of a message and reports whether its sender used it before: then the others have it, or will when it is kept.

@@ -3,11 +3,13 @@ package signal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
 
 	"careline/chat"
+	"careline/internal/attachment"
 )
 
 // topicAck is where a sender is told what became of a message.
@@ -25,8 +27,11 @@ type chatAnswer struct {
 	CreatedAt    *time.Time `json:"created_at,omitempty"`
 	Revision     uint64     `json:"revision,omitempty"` // of an edit
 	Deleted      bool       `json:"deleted,omitempty"`
-	Problem      string     `json:"problem,omitempty"` // one of the codes of the API; the message is not kept
-	Detail       string     `json:"detail,omitempty"`
+	// Files are the attachments of the message by the ids of their streams, Missing the streams of which nothing was kept.
+	Files   map[string]string `json:"files,omitempty"`
+	Missing []string          `json:"missing,omitempty"`
+	Problem string            `json:"problem,omitempty"` // one of the codes of the API; the message is not kept
+	Detail  string            `json:"detail,omitempty"`
 }
 
 // chatChange names a change of a message, as both the room and the log know it.
@@ -38,8 +43,11 @@ type chatChange struct {
 
 // chatHand says where a change that came out of the room has got to.
 type chatHand struct {
-	by   string // identity
-	held bool   // the others have not seen it
+	by   string   // identity
+	held bool     // the others have not seen it
+	late []string // sessions that have not, of a text that waited for its files
+
+	files []string // streams that it names; the others have these
 }
 
 // keep writes down what somebody wrote in the call, and says to its sender what came of it.
@@ -47,18 +55,23 @@ func (r *chatRoom) keep(ctx context.Context, n *chatNote) {
 	conversation := r.thread.Load().conversation
 	answer, change, fresh, err := chatAnswer{}, chatChange{}, false, r.seat(ctx, conversation, n.info)
 	if err == nil {
-		caller := &chat.Caller{Principal: n.identity, Name: n.info.Name, Permissions: chatRights, Only: conversation, From: wayIn}
-		answer, change, fresh, err = r.commit(ctx, caller, conversation, n)
+		answer, change, fresh, err = r.commit(ctx, callerOf(n.info, conversation), conversation, n)
 	}
 	if err != nil {
 		if n.held {
 			r.lost(n)
 		}
 		r.problem(n.sid, n.id, err)
+		r.giveUp(n)
 		return
 	}
+	answer.Files, answer.Missing = r.filesKept(n)
 	if fresh {
-		r.own[change] = chatHand{n.identity, n.held}
+		hand := chatHand{by: n.identity, held: n.held, late: n.late}
+		for _, f := range n.files {
+			hand.files = append(hand.files, f.id)
+		}
+		r.own[change] = hand
 		if n.op == opWrite && !n.held {
 			r.hand(change.seq, n.at)
 		}
@@ -67,11 +80,20 @@ func (r *chatRoom) keep(ctx context.Context, n *chatNote) {
 	r.answer(n.sid, answer)
 }
 
+// callerOf is somebody in the call, as the conversation is asked.
+func callerOf(info *livekit.ParticipantInfo, conversation string) *chat.Caller {
+	return &chat.Caller{Principal: info.Identity, Name: info.Name, Permissions: chatRights, Only: conversation, From: wayIn}
+}
+
 // commit returns what was changed; fresh says that it was not before.
 func (r *chatRoom) commit(ctx context.Context, caller *chat.Caller, conversation string, n *chatNote) (a chatAnswer, change chatChange, fresh bool, err error) {
 	chats := r.bridge.cfg.Chats
 	if n.op == opWrite {
 		got, err := chats.Append(ctx, caller, conversation, r.draft(n))
+		if errors.Is(err, attachment.ErrInfected) { // the scanner was quicker
+			r.dropInfected(ctx, n)
+			got, err = chats.Append(ctx, caller, conversation, r.draft(n))
+		}
 		if err != nil {
 			return a, change, false, err
 		}
@@ -109,12 +131,24 @@ func (r *chatRoom) draft(n *chatNote) chat.Draft {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.ReplyTo = r.recent.known[n.replyTo].seq
+	d.Kind, d.Attachments = kindOf(n.files)
 	return d
 }
 
 // problem tells a session that a message is not kept, and why.
 func (r *chatRoom) problem(sid, id string, err error) {
-	code, detail := r.bridge.counters.problem(err)
+	r.bridge.counters.refusal(err).Add(1)
+	r.explain(sid, id, err)
+}
+
+// fileProblem tells a session that a file is not kept, and why.
+func (r *chatRoom) fileProblem(sid, id string, err error) {
+	r.bridge.counters.fileRefusal(err).Add(1)
+	r.explain(sid, id, err)
+}
+
+func (r *chatRoom) explain(sid, id string, err error) {
+	code, detail := chatProblem(err)
 	if code == "internal" {
 		r.bridge.cfg.Logger.Error("keep what was written in a call", "room", r.name, "error", err)
 	}

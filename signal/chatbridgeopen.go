@@ -21,8 +21,10 @@ type chatStream struct {
 
 // chatWriter is what is known of a session that writes.
 type chatWriter struct {
-	pace pace // guarded by chatRoom.mu
-	open int  // guarded by chatRoom.mu
+	// guarded by chatRoom.mu
+	pace  pace
+	open  int // texts that are on their way, or wait for files
+	files int // that are on their way
 }
 
 // writerLocked returns what is known of a session.
@@ -74,16 +76,16 @@ func (r *chatRoom) header(t *roomThread, from chatSender, packet *livekit.DataPa
 		}
 		return forward
 	}
-	for _, file := range about.AttachedStreamIds[:min(len(about.AttachedStreamIds), chatStreams)] {
-		r.refuse(from, file, errChatFile)
-	}
 	n := r.note(t, from, packet, op, h.StreamId, "")
 	n.replyTo, n.sentAt, n.generated = about.ReplyToStreamId, h.Timestamp, about.Generated || n.behalf != ""
+	if !whole && !r.open(&chatStream{id: h.StreamId, sid: from.SID(), held: t.durable, text: s, note: n}) {
+		return r.refused(from, h.StreamId, errChatStreams)
+	}
+	if op == opWrite { // a change has no files: their streams are nobody's
+		r.expect(n, about.AttachedStreamIds)
+	}
 	if whole {
 		return r.complete(from, n, s)
-	}
-	if !r.open(&chatStream{id: h.StreamId, sid: from.SID(), held: t.durable, text: s, note: n}) {
-		return r.refused(from, h.StreamId, errChatStreams)
 	}
 	return !t.durable
 }
@@ -93,7 +95,7 @@ func (r *chatRoom) open(s *chatStream) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := r.writerLocked(s.sid)
-	if r.streams[s.id] != nil || w.open >= chatStreams {
+	if r.streams[s.id] != nil || r.files[s.id] != nil || w.open >= chatStreams {
 		return false
 	}
 	s.ends = r.bridge.cfg.Clock.Now().Add(chatStreamLife)
@@ -113,9 +115,12 @@ func (r *chatRoom) closeLocked(s *chatStream) {
 // chunk takes a piece. One of a stream that somebody else sends goes nowhere.
 func (r *chatRoom) chunk(from chatSender, packet *livekit.DataPacket, c *livekit.DataStream_Chunk) (forward bool) {
 	r.mu.Lock()
-	s := r.streams[c.StreamId]
+	s, f := r.streams[c.StreamId], r.files[c.StreamId]
 	if s == nil || s.sid != from.SID() || s.text == nil {
 		r.mu.Unlock()
+		if f != nil {
+			return r.fileChunk(from, f, c)
+		}
 		return s == nil
 	}
 	err := s.text.add(c)
@@ -127,6 +132,7 @@ func (r *chatRoom) chunk(from chatSender, packet *livekit.DataPacket, c *livekit
 		return !s.held
 	}
 	r.refuse(from, s.id, err)
+	r.giveUp(s.note)
 	cut(packet, s.id) // the others have the beginning
 	return !s.held
 }
@@ -139,9 +145,12 @@ func cut(packet *livekit.DataPacket, id string) {
 // trailer takes the end of a stream.
 func (r *chatRoom) trailer(from chatSender, t *livekit.DataStream_Trailer) (forward bool) {
 	r.mu.Lock()
-	s := r.streams[t.StreamId]
+	s, f := r.streams[t.StreamId], r.files[t.StreamId]
 	if s == nil || s.sid != from.SID() {
 		r.mu.Unlock()
+		if f != nil {
+			return r.fileTrailer(from, f, t)
+		}
 		return s == nil
 	}
 	r.closeLocked(s)
@@ -151,6 +160,7 @@ func (r *chatRoom) trailer(from chatSender, t *livekit.DataStream_Trailer) (forw
 	case text == nil:
 		return false
 	case t.Reason != "": // its sender broke it off
+		r.giveUp(s.note)
 		return !s.held
 	}
 	forward = r.complete(from, s.note, text)
@@ -165,10 +175,11 @@ func (r *chatRoom) trailer(from chatSender, t *livekit.DataStream_Trailer) (forw
 func (r *chatRoom) complete(from chatSender, n *chatNote, s *textStream) (forward bool) {
 	if n.op != opDelete {
 		var err error
-		if n.text, err = s.text(); err == nil {
+		if n.text, err = s.text(); err == nil && (n.text != "" || len(n.files) == 0) { // files may come without words
 			err = checkText(n.op, n.text)
 		}
 		if err != nil {
+			r.giveUp(n)
 			return r.refused(from, n.id, err)
 		}
 	}
@@ -177,6 +188,7 @@ func (r *chatRoom) complete(from chatSender, n *chatNote, s *textStream) (forwar
 
 // sweep ends the streams that did not end in time.
 func (r *chatRoom) sweep(now time.Time) {
+	r.sweepFiles(now)
 	var late []*chatStream
 	r.mu.Lock()
 	for _, s := range r.streams {
@@ -190,6 +202,7 @@ func (r *chatRoom) sweep(now time.Time) {
 	r.mu.Unlock()
 	for _, s := range late {
 		r.problem(s.sid, s.id, errChatLate)
+		r.giveUp(s.note)
 		if !s.held { // the others have the beginning
 			end := new(livekit.DataPacket)
 			cut(end, s.id)
@@ -200,12 +213,18 @@ func (r *chatRoom) sweep(now time.Time) {
 
 // left forgets a session, with what it had begun.
 func (r *chatRoom) left(sid string) {
+	var begun []*chatNote
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for id, s := range r.streams {
 		if s.sid == sid {
 			delete(r.streams, id)
+			begun = append(begun, s.note)
 		}
 	}
 	delete(r.writers, sid)
+	r.mu.Unlock()
+	for _, n := range begun {
+		r.giveUp(n)
+	}
+	r.endFiles(func(f *chatFile) bool { return f.note.sid == sid }, errFileLeft)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -108,11 +109,13 @@ func (r *chatRoom) tellMessage(h *chat.Happening) {
 	}
 	own, ours := r.own[change]
 	delete(r.own, change)
-	if ours && !own.held {
+	if ours && !own.held && len(own.late) == 0 {
 		return
 	}
 	if op == livekit.DataStream_CREATE {
-		r.hand(m.Seq, r.bridge.cfg.Clock.Now())
+		if !ours || own.held {
+			r.hand(m.Seq, r.bridge.cfg.Clock.Now())
+		}
 		if !ours && r.hasCopy(m) {
 			return
 		}
@@ -121,10 +124,15 @@ func (r *chatRoom) tellMessage(h *chat.Happening) {
 		return // what happened to it since is told next
 	}
 	out := newOutgoing(m, op)
+	if own.held {
+		out.files = own.files
+	}
 	to := func(i *livekit.ParticipantInfo) bool {
 		switch {
 		case ours && i.Identity == own.by:
 			return false
+		case ours && !own.held:
+			return slices.Contains(own.late, i.Sid)
 		case op == livekit.DataStream_CREATE:
 			return r.mayHear(i)
 		}
@@ -191,6 +199,7 @@ type outgoing struct {
 	version int32
 	by      bool // generated
 	about   map[string]string
+	files   []string // streams that those in the room have
 }
 
 func newOutgoing(m *chat.MessageView, op livekit.DataStream_OperationType) *outgoing {
@@ -234,7 +243,7 @@ func (o *outgoing) stream(to []string) []*livekit.DataPacket {
 	packets := []*livekit.DataPacket{{Value: &livekit.DataPacket_StreamHeader{StreamHeader: &livekit.DataStream_Header{
 		StreamId: o.id, Timestamp: o.at.UnixMilli(), Topic: topicChat, MimeType: "text/plain", TotalLength: &length, Attributes: o.about,
 		ContentHeader: &livekit.DataStream_Header_TextHeader{TextHeader: &livekit.DataStream_TextHeader{
-			OperationType: o.op, Version: o.version, Generated: o.by,
+			OperationType: o.op, Version: o.version, Generated: o.by, AttachedStreamIds: o.files,
 		}},
 	}}}}
 	for n, rest := uint64(0), o.text; rest != ""; n++ {

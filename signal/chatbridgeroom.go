@@ -34,13 +34,16 @@ type chatRoom struct {
 	mu sync.Mutex
 	// guarded by mu
 	streams map[string]*chatStream // open ones, by id
+	files   map[string]*chatFile   // of texts that are on their way or wait for them, by the ids of their streams
 	writers map[string]*chatWriter // by session id
 	recent  recentIDs
+	ending  bool // no file begins any more
 
 	// owned by run
-	seats  map[string]chatSeat     // of those in the room, as far as they were looked at
-	handed map[uint64]time.Time    // messages above floor, by when they were sent into the room
-	own    map[chatChange]chatHand // what came out of the room and was not heard back yet
+	seats   map[string]chatSeat     // of those in the room, as far as they were looked at
+	handed  map[uint64]time.Time    // messages above floor, by when they were sent into the room
+	own     map[chatChange]chatHand // what came out of the room and was not heard back yet
+	storing sync.WaitGroup          // files that are written
 }
 
 // chatSeat is somebody's place in the conversation.
@@ -58,7 +61,7 @@ type roomThread struct {
 func newChatRoom(b *ChatBridge, sid, name string) *chatRoom {
 	return &chatRoom{
 		bridge: b, sid: sid, name: name, jobs: make(chan func(context.Context), chatJobs), over: make(chan struct{}),
-		streams: make(map[string]*chatStream), writers: make(map[string]*chatWriter),
+		streams: make(map[string]*chatStream), files: make(map[string]*chatFile), writers: make(map[string]*chatWriter),
 		seats: make(map[string]chatSeat), handed: make(map[uint64]time.Time), own: make(map[chatChange]chatHand),
 	}
 }
@@ -80,17 +83,24 @@ func (r *chatRoom) run() {
 		select {
 		case job := <-r.jobs:
 			r.do(job)
+			continue
 		case <-r.over:
-			for {
-				select {
-				case job := <-r.jobs:
-					r.do(job)
-				default:
-					return
-				}
-			}
 		}
+		break
 	}
+	r.mu.Lock()
+	r.ending = true
+	r.mu.Unlock()
+	r.endFiles(func(*chatFile) bool { return true }, errFileLeft)
+	for len(r.jobs) > 0 || r.stored() {
+		r.do(<-r.jobs)
+	}
+}
+
+// stored waits for the files that are being written, and reports whether there is anything to do then.
+func (r *chatRoom) stored() bool {
+	r.storing.Wait()
+	return len(r.jobs) > 0
 }
 
 func (r *chatRoom) do(job func(context.Context)) {

@@ -15,6 +15,7 @@ type chatCounters struct {
 	refusedLength, refusedRate, refusedClosed   atomic.Uint64
 	refusedRight, refusedForm, refusedOther     atomic.Uint64
 	notStored, queueDropped, outDropped, sealed atomic.Uint64
+	filesKept, filesRefused, filesDropped       atomic.Uint64
 }
 
 // ChatStats is a reading of what a ChatBridge counted since it started.
@@ -32,6 +33,10 @@ type ChatStats struct {
 	QueueDropped  uint64 // of them: too much waited
 	OutDropped    uint64 // changes from outside that a room was not told of, for too much waited
 	Encrypted     uint64 // packets that only those in the call can read
+	FilesKept     uint64 // as attachments of messages
+	FilesRefused  uint64 // too large, of a type that is not accepted, named by no text
+	FilesDropped  uint64 // they did not come to their end, or their text did not
+	FilesSpooled  int64  // bytes of files that wait to be written
 }
 
 // Stats reads the counters.
@@ -42,6 +47,7 @@ func (b *ChatBridge) Stats() ChatStats {
 		RefusedLength: c.refusedLength.Load(), RefusedRate: c.refusedRate.Load(), RefusedClosed: c.refusedClosed.Load(),
 		RefusedRight: c.refusedRight.Load(), RefusedForm: c.refusedForm.Load(), RefusedOther: c.refusedOther.Load(),
 		NotStored: c.notStored.Load(), QueueDropped: c.queueDropped.Load(), OutDropped: c.outDropped.Load(), Encrypted: c.sealed.Load(),
+		FilesKept: c.filesKept.Load(), FilesRefused: c.filesRefused.Load(), FilesDropped: c.filesDropped.Load(), FilesSpooled: b.spooled.Load(),
 	}
 }
 
@@ -55,41 +61,64 @@ var (
 	errChatHidden  = errs.New(errs.Denied, "who is hidden writes nothing that is kept")
 	errChatID      = errs.New(errs.Invalid, "the id of the message is empty, too long or has control characters")
 	errChatForm    = errs.New(errs.Invalid, "the message could not be read")
-	errChatFile    = errs.New(errs.Invalid, "files are not kept from here: upload them")
+	errChatTwice   = errs.New(errs.Conflict, "a stream of this id is open already")
+	errFileAlone   = errs.New(errs.Invalid, "no message names this file, so it is not kept")
+	errFileText    = errs.New(errs.Invalid, "the message of this file is not kept")
+	errFileBroken  = errs.New(errs.Invalid, "the file was broken off")
+	errFileLeft    = errs.New(errs.Unavailable, "not stored: its sender left before all of it came")
 )
 
-// problem counts a refusal and returns its code, one of those of the API.
-func (c *chatCounters) problem(err error) (code, detail string) {
-	counter := &c.refusedOther
-	detail = err.Error()
-	switch kind := errs.KindOf(err); {
-	case errors.Is(err, chat.ErrTextLength):
-		code, counter = "too-large", &c.refusedLength
-	case errors.Is(err, chat.ErrClosed):
-		code, counter = "conversation-closed", &c.refusedClosed
-	case errors.Is(err, chat.ErrFull):
-		code, counter = "participant-limit", &c.refusedRight
-	case errors.Is(err, chat.ErrOtherRequest):
-		code = "idempotency-mismatch"
-	case errors.Is(err, chat.ErrRevision):
-		code = "revision-mismatch"
-	case errors.Is(err, errChatPrivate):
-		code = "forbidden"
-	case kind == errs.Denied:
-		code, counter = "forbidden", &c.refusedRight
-	case kind == errs.Limit:
-		code, counter = "rate-limited", &c.refusedRate
-	case kind == errs.Invalid:
-		code, counter = "validation", &c.refusedForm
-	case kind == errs.NotFound:
-		code = "not-found"
-	case kind == errs.Conflict:
-		code = "conflict"
-	case kind == errs.Unavailable, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		code, detail, counter = "unavailable", "not stored", &c.notStored
-	default: // our fault
-		code, detail, counter = "internal", "not stored", &c.notStored
+// chatCodes are the codes of the API for the kinds of errors.
+var chatCodes = map[errs.Kind]string{
+	errs.Invalid: "validation", errs.Denied: "forbidden", errs.NotFound: "not-found", errs.Conflict: "conflict", errs.Limit: "rate-limited",
+}
+
+// chatProblem returns the code of an error, one of those of the API, and a sentence for who sent what is refused.
+func chatProblem(err error) (code, detail string) {
+	if errors.Is(err, chat.ErrTextLength) {
+		return "too-large", err.Error()
 	}
-	counter.Add(1)
-	return code, detail
+	if code, detail, ok := chat.Code(err); ok {
+		return code, detail
+	}
+	kind := errs.KindOf(err)
+	if code, ok := chatCodes[kind]; ok {
+		return code, err.Error()
+	}
+	if kind == errs.Unavailable || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return "unavailable", "not stored"
+	}
+	return "internal", "not stored" // our fault
+}
+
+// refusal returns what counts a message that is not kept.
+func (c *chatCounters) refusal(err error) *atomic.Uint64 {
+	if errors.Is(err, errChatPrivate) {
+		return &c.refusedOther
+	}
+	switch code, _ := chatProblem(err); code {
+	case "too-large":
+		return &c.refusedLength
+	case "conversation-closed":
+		return &c.refusedClosed
+	case "participant-limit", "forbidden":
+		return &c.refusedRight
+	case "rate-limited":
+		return &c.refusedRate
+	case "validation":
+		return &c.refusedForm
+	case "unavailable", "internal":
+		return &c.notStored
+	}
+	return &c.refusedOther
+}
+
+// fileRefusal returns what counts a file that is not kept.
+func (c *chatCounters) fileRefusal(err error) *atomic.Uint64 {
+	for _, e := range []error{errChatLate, errFileText, errFileBroken, errFileLeft} {
+		if errors.Is(err, e) {
+			return &c.filesDropped
+		}
+	}
+	return &c.filesRefused
 }

@@ -19,8 +19,9 @@ const (
 )
 
 var (
-	errStreamText  = errs.New(errs.Invalid, "the stream is no UTF-8 text, or not what its header says")
-	errStreamOrder = errs.New(errs.Invalid, "a piece of the stream is missing or comes twice")
+	errStreamText        = errs.New(errs.Invalid, "the stream is no UTF-8 text, or not what its header says")
+	errStreamOrder       = errs.New(errs.Invalid, "a piece of the stream is missing or comes twice")
+	errStreamCompression = errs.New(errs.Invalid, "the compression of the stream is not known")
 )
 
 // textStream puts a text together from the pieces of a data stream. What cannot be a message is refused at the first piece that shows it.
@@ -40,7 +41,7 @@ func newTextStream(h *livekit.DataStream_Header) (s *textStream, whole bool, err
 	case livekit.DataStream_DEFLATE_RAW:
 		s.deflated = true
 	default:
-		return nil, false, errs.New(errs.Invalid, "the compression of the stream is not known")
+		return nil, false, errStreamCompression
 	}
 	if s.length != nil && *s.length > maxTextBytes {
 		return nil, false, chat.ErrTextLength

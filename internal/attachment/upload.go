@@ -198,17 +198,24 @@ func (s *Service) keepPiece(ctx context.Context, u *upload, h blob.Held) error {
 
 func pieceOwner(upload string, n int) string { return "upload/" + upload + "/" + strconv.Itoa(n) }
 
-// Cancel ends an upload; one that is not there is no error.
+// Cancel ends an upload, or the file that it became if no message has it; one that is not there is no error.
 func (s *Service) Cancel(ctx context.Context, id, by string) error {
 	return s.opts.DB.Update(ctx, func(tx *store.Tx) error {
 		u, err := s.mine(tx, id, by)
-		if errs.Is(err, errs.NotFound) {
+		if err == nil {
+			return s.drop(tx, &u)
+		}
+		if !errs.Is(err, errs.NotFound) {
+			return err
+		}
+		r, err := rows.Get(tx, id)
+		if errs.Is(err, errs.NotFound) || err == nil && (r.By != by || r.Ties > 0) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		return s.drop(tx, &u)
+		return s.remove(tx, &r)
 	})
 }
 

@@ -93,6 +93,29 @@ func TestAppendIsRefused(t *testing.T) {
 	}
 }
 
+// TestCancelAFile: a file without a message goes with its upload's end, for who sent it only; one that a message has stays.
+func TestCancelAFile(t *testing.T) {
+	b := open(t, nil)
+	sent, loose := b.mustSend("sent.txt", "text/plain", []byte("sent")), b.mustSend("loose.txt", "text/plain", []byte("loose"))
+	b.attach(sent.ID, "m1")
+	for _, by := range []string{"ben", "ann"} {
+		for _, id := range []string{sent.ID, loose.ID} {
+			if err := b.Cancel(t.Context(), id, by); err != nil {
+				t.Error(err)
+			}
+		}
+		if _, err := b.Describe(t.Context(), loose.ID); errs.Is(err, errs.NotFound) != (by == "ann") {
+			t.Errorf("after %s: %v", by, err)
+		}
+	}
+	if _, err := b.Describe(t.Context(), sent.ID); err != nil {
+		t.Error(err)
+	}
+	if n := b.files(); n != 1 {
+		t.Errorf("%d files", n)
+	}
+}
+
 func TestLimits(t *testing.T) {
 	b := open(t, func(o *Options) { o.Limits = Limits{File: 100, Open: 3, Pending: 250} })
 	begin := func(by string, length int64) error {

@@ -8,6 +8,8 @@ interface Stream {
   identity: string;
   text: string;
   attributes: Record<string, string>;
+  /** Ids of the streams of its files. */
+  files?: string[];
 }
 
 const streams = (client: Client) => client.page.evaluate(() => window.compat.streams as Stream[]);
@@ -25,6 +27,8 @@ interface Answer {
   id: string;
   seq?: number;
   problem?: string;
+  files?: Record<string, string>;
+  missing?: string[];
 }
 
 async function answer(client: Client, id: string): Promise<Answer> {
@@ -102,3 +106,70 @@ test('a client that resumes or joins anew sees nothing twice, and nothing is kep
   await expect.poll(async () => (await streams(ben)).map((s) => s.text)).toEqual(all);
   expect((await chat.kept()).map((m) => m.text)).toEqual(all);
 });
+
+interface Sent {
+  name: string;
+  type: string;
+  bytes: number[];
+}
+
+/** Sends a text with files, as applications do, and returns the id of its stream. */
+function sendFiles(client: Client, text: string, files: Sent[]): Promise<string> {
+  return client.page.evaluate(
+    async ([text, files]) => {
+      const attachments = files.map((f) => new File([new Uint8Array(f.bytes)], f.name, { type: f.type }));
+      return ((await window.compat.room.localParticipant.sendText(text, { topic: 'lk.chat', attachments })) as { id: string }).id;
+    },
+    [text, files] as const,
+  );
+}
+
+const picture = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
+const report: Sent = { name: 'report.txt', type: 'text/plain', bytes: [...Buffer.from(long.repeat(20))] };
+const pixel: Sent = { name: 'pixel.png', type: 'image/png', bytes: [...picture] };
+// Does not compress, so that it travels in many pieces.
+const sound: Sent = { name: 'sound.bin', type: '', bytes: Array.from({ length: 200_000 }, (_, i) => Math.imul(i + 1, 2654435761) >>> 24) };
+const program: Sent = { name: 'setup.exe', type: 'application/octet-stream', bytes: [...Buffer.from('MZ and so on')] };
+
+for (const mode of modes) {
+  test(`files that livekit-client sends with a text are kept with it, in ${mode} mode`, async ({ join, server }) => {
+    const chat = await callChat(server);
+    const ann = await join('ann', { room: chat.room, mode });
+    const alone = await answer(ann, await sendFiles(ann, 'alone', [report]));
+    expect(Object.keys(alone.files ?? {})).toHaveLength(1);
+    const ben = await join('ben', { room: chat.room, mode });
+    for (const client of [ann, ben]) await expect.poll(async () => (await client.state()).others.length).toBe(1);
+
+    const id = await sendFiles(ann, 'three, and one that is refused', [report, pixel, sound, program]);
+    const told = await answer(ann, id);
+    expect(told).toMatchObject({ seq: expect.any(Number) as unknown });
+    expect(Object.keys(told.files ?? {})).toHaveLength(3);
+    expect(told.missing).toHaveLength(1);
+    expect((await answer(ann, told.missing?.[0] ?? '')).problem).toBe('unsupported-media-type');
+
+    const kept = await chat.kept();
+    expect(kept.map((m) => [m.kind, m.text, m.attachments?.map((a) => a.name)])).toEqual([
+      ['file', 'alone', ['report.txt']],
+      ['file', 'three, and one that is refused', ['report.txt', 'pixel.png', 'sound.bin']],
+    ]);
+    for (const [n, sent] of [report, pixel, sound].entries()) expect(await chat.file(kept[1]?.attachments?.[n]?.id ?? '')).toEqual(sent.bytes);
+
+    // Whoever is in the call gets all of it, as from any server.
+    const received = () => ben.page.evaluate(() => window.compat.files as (Sent & { id: string })[]);
+    await expect.poll(async () => (await received()).map((f) => f.name).sort()).toEqual(['pixel.png', 'report.txt', 'setup.exe', 'sound.bin']);
+    const names = (await streams(ben)).map((s) => s.files);
+    expect(names[0]?.toSorted()).toEqual((await received()).map((f) => f.id).sort());
+
+    const picturesOnly = await sendFiles(ann, '', [pixel]);
+    await answer(ann, picturesOnly);
+    expect((await chat.kept()).at(-1)).toMatchObject({ kind: 'image', attachments: [{ name: 'pixel.png', type: 'image/png' }] });
+
+    // A file without a text is no message: those in the call get it, and it is not kept.
+    const lone = await ann.page.evaluate(
+      async () => ((await window.compat.room.localParticipant.sendFile(new File(['text'], 'lone.txt'), { topic: 'lk.chat' })) as { id: string }).id,
+    );
+    expect((await answer(ann, lone)).problem).toBe('validation');
+    await expect.poll(async () => (await received()).map((f) => f.name)).toContain('lone.txt');
+    expect(await chat.kept()).toHaveLength(3);
+  });
+}

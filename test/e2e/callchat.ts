@@ -5,8 +5,10 @@ import type { Server } from './server.ts';
 export interface Kept {
   seq: number;
   sender?: string;
+  kind: string;
   text?: string;
   revision: number;
+  attachments?: { id: string; name: string; type: string; size: number }[];
 }
 
 /** A call with its conversation, in which ann and ben are named, and dora, who stays outside. */
@@ -14,8 +16,10 @@ export interface CallChat {
   room: string;
   /** Asks the API in dora's name, or somebody's. */
   ask(method: string, path: string, body?: unknown, headers?: Record<string, string>, identity?: string): Promise<unknown>;
-  /** The texts of the conversation. */
+  /** What people wrote in the conversation. */
   kept(): Promise<Kept[]>;
+  /** The content of a file, as dora gets it. */
+  file(id: string): Promise<number[]>;
 }
 
 export async function callChat(server: Server): Promise<CallChat> {
@@ -30,6 +34,11 @@ export async function callChat(server: Server): Promise<CallChat> {
   return {
     room: made.call.id,
     ask: inName,
-    kept: async () => ((await inName('POST', '/messages/view', { kinds: ['text'], limit: 100 })) as { items: Kept[] }).items,
+    kept: async () => ((await inName('POST', '/messages/view', { kinds: ['text', 'image', 'file'], limit: 100 })) as { items: Kept[] }).items,
+    file: async (id) => {
+      const response = await fetch(`${server.url}/v1/attachments/${id}`, { headers: { Authorization: `Bearer ${tokens['dora'] ?? ''}` } });
+      if (!response.ok) throw new Error(`attachment ${id}: ${response.status}`);
+      return [...new Uint8Array(await response.arrayBuffer())];
+    },
   };
 }

@@ -56,12 +56,14 @@ function listen(room) {
   room.registerTextStreamHandler('lk.chat', async (reader, { identity }) => {
     const text = await reader.readAll();
     texts.push({ identity, text });
-    streams.push({ id: reader.info.id, identity, text, attributes: reader.info.attributes ?? {} });
+    streams.push({ id: reader.info.id, identity, text, attributes: reader.info.attributes ?? {}, files: reader.info.attachedStreamIds });
   });
-  room.registerByteStreamHandler('files', async (reader, { identity }) => {
-    const chunks = await reader.readAll();
-    files.push({ identity, name: reader.info.name, bytes: [...new Uint8Array(await new Blob(chunks).arrayBuffer())] });
-  });
+  for (const topic of ['files', 'lk.chat']) {
+    room.registerByteStreamHandler(topic, async (reader, { identity }) => {
+      const chunks = await reader.readAll();
+      files.push({ identity, id: reader.info.id, name: reader.info.name, bytes: [...new Uint8Array(await new Blob(chunks).arrayBuffer())] });
+    });
+  }
   room.registerRpcMethod('double', async ({ callerIdentity, payload }) => `${callerIdentity}:${payload}${payload}`);
 }
 
