@@ -44,17 +44,23 @@ type chatText struct {
 	history        bool
 }
 
-// streamsOf puts the texts together that came on lk.chat.
+// streamsOf puts the texts together that came on lk.chat, and are all there.
 func streamsOf(packets []*livekit.DataPacket) (list []chatText) {
-	at := make(map[string]int)
+	open := make(map[string]*chatText)
 	for _, p := range packets {
 		switch v := p.Value.(type) {
 		case *livekit.DataPacket_StreamHeader:
 			h := v.StreamHeader
-			at[h.StreamId] = len(list)
-			list = append(list, chatText{h.StreamId, p.ParticipantIdentity, string(h.InlineContent), h.GetTextHeader().GetOperationType(), h.Attributes["careline.history"] == "1"})
+			text := chatText{h.StreamId, p.ParticipantIdentity, string(h.InlineContent), h.GetTextHeader().GetOperationType(), h.Attributes["careline.history"] == "1"}
+			if h.InlineContent != nil {
+				list = append(list, text)
+				continue
+			}
+			open[h.StreamId] = &text
 		case *livekit.DataPacket_StreamChunk:
-			list[at[v.StreamChunk.StreamId]].text += string(v.StreamChunk.Content)
+			open[v.StreamChunk.StreamId].text += string(v.StreamChunk.Content)
+		case *livekit.DataPacket_StreamTrailer:
+			list = append(list, *open[v.StreamTrailer.StreamId])
 		}
 	}
 	return list

@@ -67,9 +67,9 @@ func (r *rig) makeCall(n api.NewCall) (api.Call, map[string]string) {
 }
 
 // into joins with a token that the API gave.
-func (r *rig) into(t *testing.T, m mode, token string, callback *lksdk.RoomCallback) *lksdk.Room {
+func (r *rig) into(t *testing.T, m mode, token string, callback *lksdk.RoomCallback, options ...lksdk.ConnectOption) *lksdk.Room {
 	t.Helper()
-	options := []lksdk.ConnectOption{lksdk.WithConnectTimeout(patience)}
+	options = append(options, lksdk.WithConnectTimeout(patience))
 	if m == single {
 		options = append(options, lksdk.WithSinglePeerConnection())
 	}

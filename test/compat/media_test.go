@@ -42,10 +42,13 @@ type media struct {
 	open        map[string]bool // labels of channels that data comes from
 }
 
-func newMedia(t *testing.T, m mode) *media {
+func newMedia(t *testing.T, m mode, networks ...webrtc.NetworkType) *media {
 	t.Helper()
 	s := webrtc.SettingEngine{}
 	s.SetIncludeLoopbackCandidate(true)
+	if len(networks) > 0 {
+		s.SetNetworkTypes(networks)
+	}
 	api := webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(codecs(t)))
 	main, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
@@ -143,9 +146,9 @@ func (x *media) isOpen(label string) bool {
 
 // enterWith joins with media and waits until data can flow. sections are the numbers of audio and video sections that a single-mode client
 // offers to receive in.
-func (r *rig) enterWith(m mode, identity string, g *lkauth.VideoGrant, sections [2]int) *probe {
+func (r *rig) enterWith(m mode, identity string, g *lkauth.VideoGrant, sections [2]int, networks ...webrtc.NetworkType) *probe {
 	r.t.Helper()
-	x := newMedia(r.t, m)
+	x := newMedia(r.t, m, networks...)
 	var p *probe
 	var status int
 	if m == single {

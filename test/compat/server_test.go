@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -49,7 +50,8 @@ type rig struct {
 type setup struct {
 	clock  *clock.Fake
 	change func(*configs.Config)
-	log    io.Writer // nil: logOutput
+	log    io.Writer    // nil: logOutput
+	tcp    net.Listener // for ICE over TCP; nil: there is none
 }
 
 // start runs a server on free ports of the loopback until the test ends.
@@ -68,7 +70,7 @@ func start(t *testing.T, s setup) *rig {
 	if s.log == nil {
 		s.log = logOutput()
 	}
-	options := server.Options{Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	options := server.Options{TCP: s.tcp, Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	if s.clock != nil {
 		options.Clock = s.clock
 	}
