@@ -32,6 +32,7 @@ type Event struct {
 	Quality     livekit.ConnectionQuality // of its connection, as judged last
 	Judged      bool                      // Quality says something
 	Usage       *Usage                    // of a participant that left: what its session took
+	Returns     bool                      // the participant was in a session before
 }
 
 // Observer is told what happens in rooms, in order for each room. Observe must not block and may be called from several goroutines.
@@ -57,7 +58,7 @@ func (r *Room) tell(kind EventKind, from *Participant, p *livekit.ParticipantInf
 	r.mu.Unlock()
 	e := Event{Kind: kind, At: r.manager.clock.Now(), Room: info, Participant: p, Track: t}
 	if from != nil {
-		e.Client = from.request.Client
+		e.Client, e.Returns = from.request.Client, from.request.Returns
 		e.Usage = from.took
 		if v := from.verdict.Load(); v != nil {
 			e.Quality, e.Judged = v.quality, true

@@ -27,6 +27,7 @@ type JoinRequest struct {
 	Audience                       bool // of a broadcast: unseen by the rest of the audience until it may publish
 	AllowPause                     bool // a video may be paused where the connection cannot carry its lowest layer
 	DisableICELite                 bool
+	Returns                        bool   // it was in a session before, and has what it was sent there
 	Offer                          string // the publisher offer of a single-connection join, "" if none
 	OfferID                        uint32
 	AddTracks                      []*livekit.AddTrackRequest

@@ -178,7 +178,7 @@ func (b *ChatBridge) Observe(e sfu.Event) {
 	switch e.Kind {
 	case sfu.EventParticipantJoined:
 		if r := b.room(e.Room.Sid, e.Room.Name); r != nil {
-			r.queue(func(ctx context.Context) { r.welcome(ctx, e.Participant) })
+			r.queue(func(ctx context.Context) { r.welcome(ctx, e.Participant, e.Returns) })
 		}
 	case sfu.EventParticipantLeft, sfu.EventConnectionAborted:
 		if r := b.known(e.Room.Sid); r != nil {

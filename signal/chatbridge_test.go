@@ -321,11 +321,13 @@ func (r *chatRig) come(identity, attribute, value string) {
 	r.comeAs(info)
 }
 
-func (r *chatRig) comeAs(info *livekit.ParticipantInfo) {
+func (r *chatRig) comeAs(info *livekit.ParticipantInfo) { r.arrive(info, false) }
+
+func (r *chatRig) arrive(info *livekit.ParticipantInfo, returns bool) {
 	r.hall.mu.Lock()
 	r.hall.people[info.Identity] = info
 	r.hall.mu.Unlock()
-	r.Observe(sfu.Event{Kind: sfu.EventParticipantJoined, Room: &livekit.Room{Name: "call", Sid: "RM_call"}, Participant: info})
+	r.Observe(sfu.Event{Kind: sfu.EventParticipantJoined, Room: &livekit.Room{Name: "call", Sid: "RM_call"}, Participant: info, Returns: returns})
 	r.settle()
 }
 

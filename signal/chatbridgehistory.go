@@ -11,8 +11,12 @@ import (
 	"careline/sfu"
 )
 
-// history sends somebody who has come what was written before, as far as the person may see it and was not sent it with the others.
-func (r *chatRoom) history(ctx context.Context, conversation string, info *livekit.ParticipantInfo) {
+// chatGap is for how long a client that returns may have missed what was sent to it: longer than clients try to come back.
+const chatGap = time.Minute
+
+// history sends somebody who has come what was written before, as far as the person may see it and was not sent it with the others. A stock
+// client that returns after it lost its connection still shows what it had, and would show all of it as edited: it gets the newest only.
+func (r *chatRoom) history(ctx context.Context, conversation string, info *livekit.ParticipantInfo, returns bool) {
 	knows := info.Attributes[sfu.ClientAttribute] == "1"
 	if limit := r.bridge.cfg.History; limit == 0 || !knows && !r.bridge.cfg.HistoryToStock {
 		return
@@ -26,7 +30,11 @@ func (r *chatRoom) history(ctx context.Context, conversation string, info *livek
 		return
 	}
 	me := func(i *livekit.ParticipantInfo) bool { return i.Sid == info.Sid }
-	for _, m := range r.before(list.Items, time.UnixMilli(info.JoinedAtMs)) {
+	came, since := time.UnixMilli(info.JoinedAtMs), time.Time{}
+	if returns && !knows {
+		since = came.Add(-chatGap)
+	}
+	for _, m := range r.before(list.Items, since, came) {
 		out := newOutgoing(m, livekit.DataStream_CREATE)
 		out.about[attributeHistory] = "1"
 		r.post(out.author, me, out.stream([]string{info.Identity})...)
@@ -43,13 +51,16 @@ func (r *chatRoom) history(ctx context.Context, conversation string, info *livek
 	}
 }
 
-// before returns the messages that were sent into the room before somebody came, the newest that fit.
-func (r *chatRoom) before(items []chat.MessageView, came time.Time) (list []*chat.MessageView) {
+// before returns the messages that were sent into the room since a time and before somebody came, the newest that fit.
+func (r *chatRoom) before(items []chat.MessageView, since, came time.Time) (list []*chat.MessageView) {
 	size, floor := 0, r.floor.Load()
 	for i := range slices.Backward(items) {
 		m := &items[i]
 		at, handed := r.handed[m.Seq]
-		if m.Erased || !m.DeletedAt.IsZero() || m.Seq > floor && (!handed || !at.Before(came)) {
+		if !handed {
+			at = m.At
+		}
+		if m.Erased || !m.DeletedAt.IsZero() || m.Seq > floor && (!handed || !at.Before(came)) || at.Before(since) {
 			continue
 		}
 		if size += len(m.Text) + 1000; size > historySize {

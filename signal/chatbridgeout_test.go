@@ -309,6 +309,32 @@ func TestHistoryFlags(t *testing.T) {
 	r.expect("dave", "careline.chat: CREATE id-1", "one", "end", `lk-chat-topic {"id":"id-1","timestamp":1,"message":"one","ignoreLegacy":true}`)
 }
 
+// TestHistoryOfWhoReturns: a stock client that comes back still shows what it had, and gets the newest only; one that knows ids gets all.
+func TestHistoryOfWhoReturns(t *testing.T) {
+	for attribute, want := range map[string][]string{"": {"missed"}, sfu.ClientAttribute: {"written before the room", "had", "missed"}} {
+		var before uint64
+		r := newChatRig(t, func(r *chatRig, c *ChatConfig) {
+			c.HistoryToStock = true
+			before = r.chats.addLocked("conv", "dora", "written before the room").Seq
+		})
+		r.outside("dora", "had")
+		r.clock.Advance(chatGap)
+		r.outside("dora", "missed")
+		r.clock.Advance(time.Second)
+		r.arrive(&livekit.ParticipantInfo{Identity: "dave", Sid: "PA_dave", JoinedAtMs: r.clock.Now().UnixMilli(), Attributes: map[string]string{attribute: "1"}}, true)
+		var got []string
+		for _, text := range r.took("dave") {
+			if strings.HasPrefix(text, "careline.chat: ") || text == "end" || strings.HasPrefix(text, topicLegacy) {
+				continue
+			}
+			got = append(got, text)
+		}
+		if before != 1 || !slices.Equal(got, want) {
+			t.Errorf("with attribute %q: %q", attribute, got)
+		}
+	}
+}
+
 // TestHistoryIsBounded: as much as fits is sent, the newest, and nothing that was deleted or erased.
 func TestHistoryIsBounded(t *testing.T) {
 	r := newChatRig(t)

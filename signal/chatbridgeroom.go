@@ -180,8 +180,8 @@ func (r *chatRoom) find(ctx context.Context) (*roomThread, error) {
 	return t, nil
 }
 
-// welcome gives a place to who has come, and sends what was written before.
-func (r *chatRoom) welcome(ctx context.Context, info *livekit.ParticipantInfo) {
+// welcome gives a place to who has come, or returns, and sends what was written before.
+func (r *chatRoom) welcome(ctx context.Context, info *livekit.ParticipantInfo, returns bool) {
 	t, err := r.settled(ctx, true)
 	if err != nil {
 		r.bridge.cfg.Logger.Error("find the conversation of a room", "room", r.name, "error", err)
@@ -196,7 +196,7 @@ func (r *chatRoom) welcome(ctx context.Context, info *livekit.ParticipantInfo) {
 		}
 		return
 	}
-	r.history(ctx, t.conversation, info)
+	r.history(ctx, t.conversation, info, returns)
 }
 
 // Open gives somebody who is in the call of a conversation a place in it, as those get who write: so an audience comes into the thread.

@@ -63,6 +63,7 @@ func (h *Handler) read(r *http.Request, needsJoinRequest, strict bool) (*entry, 
 	e.claims = claims
 	e.join.Credential = sfu.Credential{APIKey: claims.APIKey, TokenID: claims.ID, Identity: claims.Identity}
 	e.join.Client = completeClient(e.join.Client, r.UserAgent())
+	e.join.Returns = claims.Refreshed
 	return e, e.allow()
 }
 

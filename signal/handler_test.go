@@ -163,8 +163,9 @@ func TestNotAnUpgrade(t *testing.T) {
 
 func TestJoinComesFirst(t *testing.T) {
 	r := newRig(t)
+	token := r.token(nil)
 	for _, path := range []string{"/rtc", "//rtc"} {
-		c, response, err := r.dial(path, url.Values{"access_token": {r.token(nil)}, "protocol": {"17"}, "auto_subscribe": {"0"}})
+		c, response, err := r.dial(path, url.Values{"access_token": {token}, "protocol": {"17"}, "auto_subscribe": {"0"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,14 +178,17 @@ func TestJoinComesFirst(t *testing.T) {
 			join.GetServerInfo().GetRegion() != "here" || string(join.GetSifTrailer()) != "trailer" {
 			t.Errorf("join is %v", join)
 		}
-		if c.read().GetRefreshToken() == "" {
-			t.Error("refresh_token is not second")
+		if token = c.read().GetRefreshToken(); token == "" {
+			t.Fatal("refresh_token is not second")
 		}
 		call[attached](t, r.rooms.session("PA_ann"))
 		_ = c.conn.Close()
 	}
 	if j := r.rooms.joins[0]; j.Room != "ward" || j.Identity != "ann" || j.AutoSubscribe || j.SinglePC || !j.Permission.CanPublish {
 		t.Errorf("joined as %+v", j)
+	}
+	if r.rooms.joins[0].Returns || !r.rooms.joins[1].Returns {
+		t.Error("a refreshed token does not tell that its client returns, or another does")
 	}
 }
 

@@ -231,7 +231,7 @@ func TestTokenIsRefreshed(t *testing.T) {
 		if left := claims.Expires.Sub(r.clock.Now()); left < 10*time.Minute-time.Second || left > time.Hour {
 			t.Errorf("the token is valid for %v", left)
 		}
-		if claims.Identity != "ann" || claims.Video.Room != "ward" {
+		if claims.Identity != "ann" || claims.Video.Room != "ward" || !claims.Refreshed {
 			t.Errorf("the token is for %s in %s", claims.Identity, claims.Video.Room)
 		}
 	}

@@ -24,6 +24,7 @@ type Claims struct {
 	Video       *lkauth.VideoGrant         // nil when the token has none
 	RoomConfig  *livekit.RoomConfiguration // nil when the token has none
 	Rights                                 // in chats and what is kept of them
+	Refreshed   bool                       // by Minter.Refresh: who has it was in a session
 	NotBefore   time.Time                  // zero when the token has none
 	Expires     time.Time
 	Grants      *lkauth.ClaimGrants // everything, as LiveKit's types have it
@@ -34,6 +35,7 @@ type Claims struct {
 type registered struct {
 	issuer, subject, id        string
 	issued, notBefore, expires time.Time // zero when absent
+	refreshed                  bool
 	rights                     Rights
 }
 
@@ -54,6 +56,7 @@ func parseRegistered(raw []byte) (registered, error) {
 			return r, err
 		}
 	}
+	r.refreshed = string(members["refreshed"]) == "true"
 	var err error
 	r.rights, err = parseRights(members)
 	return r, err
@@ -108,6 +111,7 @@ func newClaims(r registered, grants *lkauth.ClaimGrants) *Claims {
 		Video:       grants.Video,
 		RoomConfig:  grants.GetRoomConfiguration(),
 		Rights:      r.rights,
+		Refreshed:   r.refreshed,
 		NotBefore:   r.notBefore,
 		Expires:     r.expires,
 		Grants:      grants,

@@ -34,6 +34,7 @@ type minted struct {
 	IssuedAt  int64  `json:"iat"`
 	NotBefore int64  `json:"nbf"`
 	Expires   int64  `json:"exp"`
+	Refreshed bool   `json:"refreshed,omitempty"`
 	lkauth.ClaimGrants
 	Rights
 }
@@ -47,11 +48,11 @@ func (m *Minter) Mint(apiKey string, grants *lkauth.ClaimGrants, ttl time.Durati
 
 // MintWith is Mint with rights in chats.
 func (m *Minter) MintWith(apiKey string, grants *lkauth.ClaimGrants, rights Rights, ttl time.Duration) (string, error) {
-	return m.mint(apiKey, "", grants, rights, m.clock.Now(), ttl)
+	return m.mint(apiKey, minted{ClaimGrants: *grants, Rights: rights}, m.clock.Now(), ttl)
 }
 
-// mint makes a token that was first valid at since.
-func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, rights Rights, since time.Time, ttl time.Duration) (string, error) {
+// mint makes a token of what is to be said, that was first valid at since.
+func (m *Minter) mint(apiKey string, say minted, since time.Time, ttl time.Duration) (string, error) {
 	if !m.keys.Has(apiKey) {
 		return "", fmt.Errorf("mint a token: API key %q is not configured", apiKey)
 	}
@@ -63,16 +64,9 @@ func (m *Minter) mint(apiKey, id string, grants *lkauth.ClaimGrants, rights Righ
 		return "", errors.New("mint a token: it must be valid for a second or more")
 	}
 	now := m.clock.Now().Unix()
-	claims, err := json.Marshal(minted{
-		Issuer:      apiKey,
-		Subject:     grants.Identity,
-		ID:          id,
-		IssuedAt:    now,
-		NotBefore:   since.Unix(),
-		Expires:     now + int64(ttl/time.Second),
-		ClaimGrants: *grants,
-		Rights:      rights,
-	})
+	say.Issuer, say.Subject = apiKey, say.Identity
+	say.IssuedAt, say.NotBefore, say.Expires = now, since.Unix(), now+int64(ttl/time.Second)
+	claims, err := json.Marshal(say)
 	if err != nil {
 		return "", fmt.Errorf("mint a token: %w", err)
 	}
@@ -96,7 +90,7 @@ var ErrPublicOnly = errors.New("it has no secret to sign with")
 // as long as the server allows.
 var ErrLifetimeOver = errors.New("refresh a token: its longest lifetime is over")
 
-// Refresh returns a token that says what c says, its id included, valid for as long as c still
+// Refresh returns a token that says what c says, its id included, and that it was refreshed, valid for as long as c still
 // is but at least ten minutes. Refreshed tokens keep the moment from which the
 // first one was valid; limit is how long after that the last one may be valid,
 // 0 is no limit. Set c.Grants first to hand on changed grants.
@@ -105,7 +99,7 @@ func (m *Minter) Refresh(c *Claims, limit time.Duration) (string, error) {
 	if ttl < time.Second {
 		return "", ErrLifetimeOver
 	}
-	return m.mint(c.APIKey, c.ID, c.Grants, c.Rights, since, ttl)
+	return m.mint(c.APIKey, minted{ID: c.ID, Refreshed: true, ClaimGrants: *c.Grants, Rights: c.Rights}, since, ttl)
 }
 
 // RefreshedFor is how long the token is valid that Refresh would return.

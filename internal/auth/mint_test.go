@@ -66,7 +66,9 @@ func TestMintVerifyRefresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(refreshed, now.Add(time.Hour))
+	if !check(refreshed, now.Add(time.Hour)).Refreshed || claims.Refreshed {
+		t.Error("a refreshed token does not say that it is one, or another does")
+	}
 
 	fake.Advance(25 * time.Minute)
 	refreshed, err = minter.Refresh(claims, 0)
