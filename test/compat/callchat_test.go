@@ -58,9 +58,13 @@ func streamsOf(packets []*livekit.DataPacket) (list []chatText) {
 			}
 			open[h.StreamId] = &text
 		case *livekit.DataPacket_StreamChunk:
-			open[v.StreamChunk.StreamId].text += string(v.StreamChunk.Content)
+			if text := open[v.StreamChunk.StreamId]; text != nil {
+				text.text += string(v.StreamChunk.Content)
+			}
 		case *livekit.DataPacket_StreamTrailer:
-			list = append(list, *open[v.StreamTrailer.StreamId])
+			if text := open[v.StreamTrailer.StreamId]; text != nil {
+				list = append(list, *text)
+			}
 		}
 	}
 	return list
