@@ -84,11 +84,19 @@ test('what is written, changed and deleted outside is told inside by the ids tha
   ]);
 });
 
+/** What a WebSocket's token says. */
+function claims(url: string): Record<string, unknown> {
+  const [, payload = ''] = (new URL(url).searchParams.get('access_token') ?? '').split('.');
+  return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
+}
+
 test('a client that resumes or joins anew sees nothing twice, and nothing is kept twice', async ({ join, server }) => {
   const chat = await callChat(server);
   const ann = await join('ann', { room: chat.room });
   const ben = await join('ben', { room: chat.room });
   for (const client of [ann, ben]) await expect.poll(async () => (await client.state()).others.length).toBe(1);
+  const sockets: string[] = [];
+  ann.page.on('websocket', (socket) => sockets.push(socket.url()));
   let written = 0;
   const write = async () => {
     written++;
@@ -101,6 +109,9 @@ test('a client that resumes or joins anew sees nothing twice, and nothing is kep
     await write();
     await chat.ask('POST', '/messages', { text: `after ${scenario}`, client_key: scenario });
   }
+  // By this the server knows that the page still shows what it had (chat.history_to_stock).
+  expect(sockets.length).toBeGreaterThan(1);
+  for (const url of sockets) expect(claims(url)['refreshed']).toBe(true);
   await expect.poll(() => shown(ann)).toEqual(['careline.chat: after signal-reconnect', 'careline.chat: after full-reconnect']);
   const all = ['number 1', 'number 2', 'after signal-reconnect', 'number 3', 'after full-reconnect'];
   await expect.poll(async () => (await streams(ben)).map((s) => s.text)).toEqual(all);
