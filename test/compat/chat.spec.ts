@@ -136,10 +136,10 @@ function sendFiles(client: Client, text: string, files: Sent[]): Promise<string>
 }
 
 const picture = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
-const report: Sent = { name: 'report.txt', type: 'text/plain', bytes: [...Buffer.from(long.repeat(20))] };
+const report: Sent = { name: 'report.txt', type: 'text/plain', bytes: [...Buffer.from(long.repeat(3))] };
 const pixel: Sent = { name: 'pixel.png', type: 'image/png', bytes: [...picture] };
 // Does not compress, so that it travels in many pieces.
-const sound: Sent = { name: 'sound.bin', type: '', bytes: Array.from({ length: 200_000 }, (_, i) => Math.imul(i + 1, 2654435761) >>> 24) };
+const sound: Sent = { name: 'sound.bin', type: '', bytes: Array.from({ length: 50_000 }, (_, i) => Math.imul(i + 1, 2654435761) >>> 24) };
 const program: Sent = { name: 'setup.exe', type: 'application/octet-stream', bytes: [...Buffer.from('MZ and so on')] };
 
 for (const mode of modes) {
@@ -166,8 +166,9 @@ for (const mode of modes) {
     for (const [n, sent] of [report, pixel, sound].entries()) expect(await chat.file(kept[1]?.attachments?.[n]?.id ?? '')).toEqual(sent.bytes);
 
     // Whoever is in the call gets all of it, as from any server.
-    const received = () => ben.page.evaluate(() => window.compat.files as (Sent & { id: string })[]);
-    await expect.poll(async () => (await received()).map((f) => f.name).sort()).toEqual(['pixel.png', 'report.txt', 'setup.exe', 'sound.bin']);
+    const received = () => ben.page.evaluate(() => (window.compat.files as (Sent & { id: string })[]).map(({ id, name, bytes }) => ({ id, name, size: bytes.length })));
+    const sizes = async () => Object.fromEntries((await received()).map((f) => [f.name, f.size]));
+    await expect.poll(sizes).toEqual(Object.fromEntries([report, pixel, sound, program].map((f) => [f.name, f.bytes.length])));
     const names = (await streams(ben)).map((s) => s.files);
     expect(names[0]?.toSorted()).toEqual((await received()).map((f) => f.id).sort());
 
