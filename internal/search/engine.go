@@ -35,7 +35,6 @@ type engine struct {
 	unused   atomic.Bool   // it did not open: nothing is said of it any more
 	failures atomic.Uint64 // in a row, of writing to disk
 	once     sync.Once
-	cause    error // written before broken is closed
 }
 
 const (
@@ -170,7 +169,6 @@ func (e *engine) say(level slog.Level, what string, err error) {
 // fail takes the engine out of use.
 func (e *engine) fail(err error) {
 	e.once.Do(func() {
-		e.cause = err
 		e.say(slog.LevelError, "the search index is damaged", err)
 		close(e.broken)
 	})
