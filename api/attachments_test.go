@@ -16,7 +16,7 @@ import (
 )
 
 // photo returns a picture with a comment in it, as metadata.
-func photo(t *testing.T) string {
+func photo(t testing.TB) string {
 	t.Helper()
 	var plain bytes.Buffer
 	if err := jpeg.Encode(&plain, image.NewGray(image.Rect(0, 0, 400, 200)), nil); err != nil {

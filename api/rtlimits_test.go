@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,38 @@ func TestFeedsAreBounded(t *testing.T) {
 		conn, _ := r.dial(r.chatter("ann"), "")
 		return conn != nil
 	})
+}
+
+// TestFeedsOfOneAddressAreBounded: however many people they are of. The address is what a proxy says.
+func TestFeedsOfOneAddressAreBounded(t *testing.T) {
+	r := newRig(t)
+	r.hub.perSource = 2
+	r.auth = auth.NewAuthenticator(auth.AuthenticatorConfig{
+		Verifier: auth.NewVerifier(r.secrets, r.clock).LimitLifetime(24 * time.Hour), Clock: r.clock, Proxies: auth.Proxies{netip.MustParsePrefix("127.0.0.0/8")},
+	})
+	r.settled()
+	const from, here, there = "X-Forwarded-For", "198.51.100.7", "198.51.100.8"
+	socket := func(who, address string) int {
+		t.Helper()
+		_, res := r.dial(r.chatter(who), "", from, address)
+		return res.StatusCode
+	}
+	stream := func(who, address string) int {
+		t.Helper()
+		return r.stream(r.chatter(who), "", from, address).res.StatusCode
+	}
+	if a, b := socket("ann", here), stream("bob", here); a != http.StatusSwitchingProtocols || b != http.StatusOK {
+		t.Fatalf("the first two: %d %d", a, b)
+	}
+	if a, b := socket("carl", here), stream("dora", here); a != http.StatusTooManyRequests || b != http.StatusTooManyRequests {
+		t.Errorf("two more of the address: %d %d", a, b)
+	}
+	if a, b := socket("carl", there), stream("dora", there); a != http.StatusSwitchingProtocols || b != http.StatusOK {
+		t.Errorf("of another address: %d %d", a, b)
+	}
+	if n := r.FeedStats().Refused; n != 2 {
+		t.Errorf("%d refused", n)
+	}
 }
 
 func TestSendsArePaced(t *testing.T) {
