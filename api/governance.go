@@ -2,8 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"careline/chat"
 	"careline/internal/audit"
@@ -160,6 +165,12 @@ func (a *API) registerGovernance() {
 		request: AuditQuery{Limit: 100}, response: AuditPage{[]AuditRecord{record}},
 	}, a.viewAudit)
 	register(a, operation{
+		id: "exportAudit", method: http.MethodGet, path: "/v1/audit/export", tag: tag, need: AuditRead, summary: "Export the audit",
+		about: "All records as JSON lines, and last the head of the chain with an Ed25519 signature by the server's key: `careline verify audit --file` finds whether one was changed, " +
+			"removed, moved or cut off, without the server. That it was exported is in it.",
+	}, a.exportAudit)
+	a.huma.OpenAPI().Paths["/v1/audit/export"].Get.Responses["200"].Content = map[string]*huma.MediaType{linesType: {}}
+	register(a, operation{
 		id: "verifyAudit", method: http.MethodGet, path: "/v1/audit/verify", tag: tag, need: AuditRead, summary: "Check that the audit is what was written",
 		about: "The whole chain is read and compared with its anchors.", response: AuditVerdict{Whole: true, Records: 1204},
 	}, a.verifyAudit)
@@ -292,6 +303,39 @@ func (a *API) viewAudit(ctx context.Context, in *body[AuditQuery]) (*body[AuditP
 		out.Items = append(out.Items, viewRecord(&r))
 	}
 	return &body[AuditPage]{out}, nil
+}
+
+// linesType is the type of JSON in lines.
+const linesType = "application/jsonl"
+
+func (a *API) exportAudit(ctx context.Context, _ *empty) (*huma.StreamResponse, error) {
+	write, err := a.chats.ExportAudit(ctx, chatCallerOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(hctx huma.Context) {
+		var e exchange
+		_ = e.Resolve(hctx) // never fails
+		_, w := humago.Unwrap(hctx)
+		w.Header().Set("Content-Type", linesType)
+		w.Header().Set("Content-Disposition", `attachment; filename="audit.jsonl"`)
+		if err := write(e.request.Context(), &patient{w, e.control}); err != nil && e.request.Context().Err() == nil {
+			a.log.Error("export the audit", "error", err) // what was sent has no end, so nobody takes it for whole
+		}
+	}}, nil
+}
+
+// patient gives a client time for each piece of a long answer.
+type patient struct {
+	to      io.Writer
+	control *http.ResponseController
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	if err := p.control.SetWriteDeadline(time.Now().Add(patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return 0, err
+	}
+	return p.to.Write(b)
 }
 
 func viewRecord(r *audit.Record) AuditRecord {

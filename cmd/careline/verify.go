@@ -22,10 +22,23 @@ type verifyCommand struct {
 type verifyAuditCommand struct {
 	configFlags
 	Anchors string `help:"Compare with this copy of the anchors, kept on another machine, too." placeholder:"FILE" type:"path"`
+	exported
+	File string `help:"Check this exported audit instead, against the server's key." placeholder:"FILE" type:"path"`
 }
 
-// Run says how many records there are, or which one is not what was written. The server must not run.
+// Run says how many records there are, or which one is not what was written. The server must not run, unless it is an export that is checked.
 func (c *verifyAuditCommand) Run(p *process) error {
+	if c.File != "" {
+		cfg, err := c.configuration(p, &c.configFlags)
+		if err != nil {
+			return err
+		}
+		records, err := server.VerifyAuditExport(cfg, c.File, c.PublicKey)
+		if err != nil {
+			return err
+		}
+		return written(p, records)
+	}
 	cfg, err := c.loadData(p)
 	if err != nil {
 		return err
@@ -39,24 +52,38 @@ func (c *verifyAuditCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(p.stdout, "%d audit records, each as it was written\n", records)
+	return written(p, records)
+}
+
+func written(p *process, records uint64) error {
+	_, err := fmt.Fprintf(p.stdout, "%d audit records, each as it was written\n", records)
 	return err
+}
+
+// exported is by which key an export is checked.
+type exported struct {
+	PublicKey string `help:"Of the server that exported it, in base64, as its exports name it; without, that of the configuration's master key." placeholder:"KEY"`
+}
+
+// configuration is that of which the key is, where none is given.
+func (e *exported) configuration(p *process, flags *configFlags) (*configs.Config, error) {
+	if e.PublicKey != "" {
+		return new(configs.Config), nil
+	}
+	return flags.loadData(p)
 }
 
 type verifyExportCommand struct {
 	configFlags
-	File      string `required:"" help:"Archive to check." placeholder:"FILE" type:"path"`
-	PublicKey string `help:"Of the server that exported it, in base64, as its manifests name it; without, that of the configuration's master key." placeholder:"KEY"`
+	exported
+	File string `required:"" help:"Archive to check." placeholder:"FILE" type:"path"`
 }
 
 // Run says what the archive is, or why it is not what was exported.
 func (c *verifyExportCommand) Run(p *process) error {
-	cfg := new(configs.Config)
-	if c.PublicKey == "" {
-		var err error
-		if cfg, err = c.loadData(p); err != nil {
-			return err
-		}
+	cfg, err := c.configuration(p, &c.configFlags)
+	if err != nil {
+		return err
 	}
 	m, err := server.VerifyExport(cfg, c.File, c.PublicKey)
 	if err != nil {

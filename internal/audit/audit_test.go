@@ -208,7 +208,7 @@ func TestContentIsOnlyAHash(t *testing.T) {
 	b := newBench(t)
 	b.fill(2)
 	var out bytes.Buffer
-	if err := b.Export(ctx, b.db, &out); err != nil {
+	if err := b.Export(ctx, b.db, &out, newKey(t)); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(out.String(), "text ") {

@@ -3,18 +3,21 @@ package audit
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 
 	"careline/internal/store"
 )
+
+// Viewer reads the store that the chain is in; *store.DB does.
+type Viewer interface {
+	View(ctx context.Context, fn func(*store.Tx) error) error
+}
 
 const pageSize = 1000
 
 // walk calls each for every record, in pages: a long read would keep the store from reusing space. It returns the head that was there at the
 // beginning; what is written meanwhile is left out.
-func (c *Chain) walk(ctx context.Context, db *store.DB, each func(Record) error) (Head, error) {
+func (c *Chain) walk(ctx context.Context, db Viewer, each func(Record) error) (Head, error) {
 	var head Head
 	err := db.View(ctx, func(tx *store.Tx) (err error) {
 		head, err = c.Head(tx)
@@ -38,31 +41,39 @@ func (c *Chain) walk(ctx context.Context, db *store.DB, each func(Record) error)
 	return head, err
 }
 
+// follows tells whether a record is what was written behind last, and makes it the last one.
+func (r *Record) follows(last *Head) error {
+	switch {
+	case r.Pos != last.Pos+1:
+		return fmt.Errorf("%w: record %d follows record %d", ErrBroken, r.Pos, last.Pos)
+	case !bytes.Equal(r.Prev, last.Hash):
+		return fmt.Errorf("%w: record %d does not continue record %d", ErrBroken, r.Pos, last.Pos)
+	}
+	hash, err := r.sum()
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(hash, r.Hash) {
+		return fmt.Errorf("%w: record %d was changed", ErrBroken, r.Pos)
+	}
+	*last = Head{Pos: r.Pos, Hash: hash, At: r.At}
+	return nil
+}
+
 // Verify reads the whole chain and compares it with itself, with its head and with the anchors. It returns how many records there are.
-func (c *Chain) Verify(ctx context.Context, db *store.DB, anchors []Head) (uint64, error) {
+func (c *Chain) Verify(ctx context.Context, db Viewer, anchors []Head) (uint64, error) {
 	last := Head{Hash: origin}
 	anchored := make(map[uint64]Head, len(anchors))
 	for _, a := range anchors {
 		anchored[a.Pos] = a
 	}
 	head, err := c.walk(ctx, db, func(r Record) error {
-		switch {
-		case r.Pos != last.Pos+1:
-			return fmt.Errorf("%w: record %d follows record %d", ErrBroken, r.Pos, last.Pos)
-		case !bytes.Equal(r.Prev, last.Hash):
-			return fmt.Errorf("%w: record %d does not continue record %d", ErrBroken, r.Pos, last.Pos)
-		}
-		hash, err := r.sum()
-		if err != nil {
+		if err := r.follows(&last); err != nil {
 			return err
 		}
-		if !bytes.Equal(hash, r.Hash) {
-			return fmt.Errorf("%w: record %d was changed", ErrBroken, r.Pos)
-		}
-		if a, ok := anchored[r.Pos]; ok && !bytes.Equal(a.Hash, hash) {
+		if a, ok := anchored[r.Pos]; ok && !bytes.Equal(a.Hash, r.Hash) {
 			return fmt.Errorf("%w: record %d is not the one that was anchored", ErrBroken, r.Pos)
 		}
-		last = Head{Pos: r.Pos, Hash: hash, At: r.At}
 		return nil
 	})
 	if err != nil {
@@ -86,19 +97,4 @@ func (c *Chain) Verify(ctx context.Context, db *store.DB, anchors []Head) (uint6
 		}
 	}
 	return last.Pos, nil
-}
-
-// Export writes the chain as JSON lines, one record each, and a last line with the head.
-func (c *Chain) Export(ctx context.Context, db *store.DB, w io.Writer) error {
-	enc := json.NewEncoder(w)
-	head, err := c.walk(ctx, db, func(r Record) error { return enc.Encode(r) })
-	if err != nil {
-		return fmt.Errorf("export audit: %w", err)
-	}
-	if err := enc.Encode(struct {
-		Head Head `json:"head"`
-	}{head}); err != nil {
-		return fmt.Errorf("export audit: %w", err)
-	}
-	return nil
 }
