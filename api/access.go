@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	lkauth "github.com/livekit/protocol/auth"
 
 	"careline/call"
@@ -84,30 +85,23 @@ func (a *API) guard(need Permission) func(huma.Context, func(huma.Context)) {
 			next(ctx)
 			return
 		}
+		_, w := humago.Unwrap(ctx)
 		claims, err := claimsOf(ctx.Context())
 		if err != nil {
-			ctx.SetHeader("WWW-Authenticate", "Bearer")
-			a.refuse(ctx, newProblem(http.StatusUnauthorized, err.Error()))
+			refuse(w, newProblem(http.StatusUnauthorized, err.Error()))
 			return
 		}
 		caller, err := a.allow(ctx.Context(), claims, need, ctx.Param("callId"))
 		if err != nil {
 			p := asProblem(err)
 			if p.Status == http.StatusInternalServerError {
-				a.log.Error("look at who asks", "operation", ctx.Operation().OperationID, "error", err)
+				a.log.Error("look at who asks", "operation", ctx.Operation().OperationID, "request", requestIDOf(ctx.Context()), "error", err)
 			}
-			a.refuse(ctx, p)
+			refuse(w, p)
 			return
 		}
 		next(huma.WithValue(ctx, callerKey{}, caller))
 	}
-}
-
-func (a *API) refuse(ctx huma.Context, p *Problem) {
-	ctx.SetHeader("Content-Type", problemType)
-	ctx.SetHeader("Cache-Control", "no-store")
-	ctx.SetStatus(p.Status)
-	writeJSON(ctx.BodyWriter(), p)
 }
 
 var errForbidden = errs.New(errs.Denied, "the token does not give this right")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"path"
@@ -107,6 +106,7 @@ func New(cfg Config) (*API, error) {
 		return nil, fmt.Errorf("render the API's description: %w", err)
 	}
 	a.mux.HandleFunc("GET /v1/openapi.json", a.serve(jsonType, a.document))
+	a.mux.HandleFunc("GET /openapi.json", a.serve(jsonType, a.document))
 	a.mux.HandleFunc("GET /v1/docs", a.serve("text/html; charset=utf-8", a.page))
 	a.mux.HandleFunc("GET /v1/docs.css", a.serve("text/css; charset=utf-8", pageStyle))
 	return a, nil
@@ -115,6 +115,7 @@ func New(cfg Config) (*API, error) {
 func humaConfig(version string) huma.Config {
 	c := huma.DefaultConfig("Careline", version)
 	c.CreateHooks, c.OpenAPIPath, c.DocsPath, c.SchemasPath = nil, "", "", ""
+	c.Transformers = []huma.Transformer{ofRequest}
 	c.Info.Description = "Calls, who takes part in them and as what; conversations, and what is written in them; receivers that are told. Bodies are JSON; times are RFC 3339 in UTC; answers that are no success are RFC 9457 problems."
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		"token":   {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "A token signed by an API key, as LiveKit's server SDKs make it."},
@@ -129,7 +130,7 @@ func (a *API) Document() []byte { return a.document }
 // Serves tells whether a path, cleaned, is the API's.
 func Serves(p string) bool {
 	p = strings.TrimPrefix(p, "/api")
-	return p == "/v1" || strings.HasPrefix(p, "/v1/")
+	return p == "/v1" || strings.HasPrefix(p, "/v1/") || p == "/openapi.json"
 }
 
 // serve answers with fixed content.
@@ -153,6 +154,7 @@ type asked struct {
 	claims  *auth.Claims
 	err     error
 	request *http.Request
+	id      string // of the request
 }
 
 func claimsOf(ctx context.Context) (*auth.Claims, error) {
@@ -170,11 +172,19 @@ func requestOf(ctx context.Context) *http.Request {
 	return nil
 }
 
+func requestIDOf(ctx context.Context) string {
+	if a, _ := ctx.Value(askedKey{}).(*asked); a != nil {
+		return a.id
+	}
+	return ""
+}
+
 // ServeHTTP answers a request under /v1 or /api/v1.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	clean := strings.TrimPrefix(path.Clean(r.URL.Path), "/api")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	id := requestID(w.Header())
 	if a.serveFeed(w, r, clean) {
 		return
 	}
@@ -187,7 +197,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, p)
 		return
 	}
-	r = r.WithContext(context.WithValue(r.Context(), askedKey{}, &asked{claims, err, r}))
+	r = r.WithContext(context.WithValue(r.Context(), askedKey{}, &asked{claims, err, r, id}))
 	r.URL.Path, r.URL.RawPath = clean, ""
 	handler, pattern := a.mux.Handler(r)
 	switch {
@@ -223,10 +233,6 @@ func (w *header) Header() http.Header { return w.h }
 func (w *header) Write(b []byte) (int, error) { return len(b), nil }
 
 func (w *header) WriteHeader(status int) { w.status = status }
-
-func writeJSON(w io.Writer, v any) {
-	_ = json.NewEncoder(w).Encode(v) // the client may be gone, which is its right
-}
 
 // pageURL is where the pages of this server are.
 func (a *API) pageURL(ctx context.Context) string {

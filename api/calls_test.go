@@ -89,6 +89,7 @@ func TestProblems(t *testing.T) {
 	r := newRig(t)
 	c, tokens := r.make(NewCall{Kind: call.Conference, Participants: []NewPerson{{"ines", "", call.Host}, {"gus", "", call.Guest}}})
 	const secret = "marked-secret"
+	instances := make(map[string]bool)
 	for what, q := range map[string]struct {
 		method, path, token string
 		body                any
@@ -119,6 +120,10 @@ func TestProblems(t *testing.T) {
 		if a.status != q.status || p.Status != q.status || p.Code != q.code || p.Title == "" || !strings.HasPrefix(p.Type, "/v1/docs#problem-") {
 			t.Errorf("%s: %d %s", what, a.status, a.body)
 		}
+		if p.Instance == "" || p.Instance != a.header.Get(requestHeader) || instances[p.Instance] {
+			t.Errorf("%s: instance %q of request %q", what, p.Instance, a.header.Get(requestHeader))
+		}
+		instances[p.Instance] = true
 		if strings.Contains(string(a.body), secret) {
 			t.Errorf("%s: the answer quotes the request: %s", what, a.body)
 		}
@@ -168,10 +173,16 @@ func TestHostsControls(t *testing.T) {
 	if info, err := r.rooms.GetParticipant(c.ID, "gus"); err != nil || info.Attributes[sfu.HandAttribute] != "" {
 		t.Errorf("the hand is still up: %v, %v", info, err)
 	}
-	if a := r.ask(http.MethodDelete, path+"/participants/gus?ban=true", tokens["juan"], nil); a.status != http.StatusForbidden {
-		t.Errorf("an operator bans: %d", a.status)
+	if a := r.ask(http.MethodDelete, path+"/participants/gus", tokens["juan"], nil); a.status != http.StatusForbidden {
+		t.Errorf("an operator sends somebody out: %d", a.status)
 	}
-	if a := r.ask(http.MethodDelete, path+"/participants/gus?ban=true", tokens["ines"], nil); a.status != http.StatusNoContent {
+	if a := r.ask(http.MethodDelete, path+"/participants/gus?ban=false", tokens["ines"], nil); a.status != http.StatusNoContent {
+		t.Errorf("the host sends somebody out: %d %s", a.status, a.body)
+	}
+	if err := r.enter(c.ID, "gus"); err != nil {
+		t.Errorf("who was not banned cannot come back: %v", err)
+	}
+	if a := r.ask(http.MethodDelete, path+"/participants/gus", tokens["ines"], nil); a.status != http.StatusNoContent {
 		t.Errorf("the host bans: %d %s", a.status, a.body)
 	}
 	if _, err := r.rooms.GetParticipant(c.ID, "gus"); err == nil {
@@ -193,6 +204,14 @@ func TestHostsControls(t *testing.T) {
 	}
 	if err := r.enter(c.ID, "gus"); err != nil {
 		t.Errorf("after the ban was lifted: %v", err)
+	}
+	r.ask(http.MethodDelete, path+"/participants/gus", tokens["ines"], nil)
+	if err := r.enter(c.ID, "gus"); err == nil {
+		t.Error("who was sent out again came back")
+	}
+	r.ask(http.MethodPost, path+"/participants", tokens["ines"], NewPerson{Identity: "gus", Role: call.Guest})
+	if err := r.enter(c.ID, "gus"); err != nil {
+		t.Errorf("after being named again: %v", err)
 	}
 	var named Joining
 	a := r.ask(http.MethodPost, path+"/participants", tokens["ines"], NewPerson{"kim", "Kim", call.Operator})

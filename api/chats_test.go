@@ -3,9 +3,11 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"careline/internal/auth"
 )
@@ -28,6 +30,39 @@ func TestD7D8D9PathsOfChats(t *testing.T) {
 		r.ask(http.MethodPost, prefix+"/v1/conversations/view", r.chatter("bob"), ConversationQuery{}).into(t, &all)
 		if len(all.Items) != 1 || all.Items[0].ID != id || all.Items[0].Unread != uint64(i+1) || all.Items[0].LastMessage.Text != fmt.Sprint("text ", i) {
 			t.Errorf("%+v", all)
+		}
+	}
+}
+
+// TestD7FilterSortPage is the body that such callers send, and its pages follow one another.
+func TestD7FilterSortPage(t *testing.T) {
+	r := newRig(t)
+	var ids []string
+	for range 5 {
+		r.clock.Advance(time.Minute)
+		ids = append(ids, r.startChat("ann", "bob"))
+	}
+	slices.Reverse(ids)
+	var got []string
+	page := map[string]any{"limit": 2}
+	for range 3 {
+		var list ConversationList
+		a := r.ask(http.MethodPost, "/api/v1/conversations/view", r.chatter("ann"), map[string]any{"filter": map[string]string{"status": "active"}, "sort": "recent", "page": page})
+		if a.status != http.StatusOK {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		a.into(t, &list)
+		for _, c := range list.Items {
+			got = append(got, c.ID)
+		}
+		page["cursor"] = list.NextCursor
+	}
+	if !slices.Equal(got, ids) || page["cursor"] != "" {
+		t.Errorf("listed %v, then %q, want %v", got, page["cursor"], ids)
+	}
+	for _, bad := range []string{`{"page":{"limit":2},"limit":2}`, `{"page":{"limit":101}}`, `{"page":{"number":1}}`, `{"sort":"name"}`} {
+		if a := r.ask(http.MethodPost, "/v1/conversations/view", r.chatter("ann"), bad); a.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d %s", bad, a.status, a.body)
 		}
 	}
 }

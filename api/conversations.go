@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -78,6 +79,26 @@ type ConversationQuery struct {
 	Sort   string             `json:"sort,omitempty" enum:"recent" doc:"The ones that were active last come first"`
 	Limit  int                `json:"limit,omitempty" minimum:"1" maximum:"100" doc:"Without: 50" example:"20"`
 	Cursor string             `json:"cursor,omitempty" maxLength:"512"`
+	Page   *Page              `json:"page,omitempty" doc:"limit and cursor together, for callers that send them so"`
+}
+
+// Page says which part of a list is asked for.
+type Page struct {
+	Limit  int    `json:"limit,omitempty" minimum:"1" maximum:"100" example:"20"`
+	Cursor string `json:"cursor,omitempty" maxLength:"512"`
+}
+
+// page is the part that is asked for, whichever way it is said.
+func (q *ConversationQuery) page() (Page, error) {
+	p := Page{q.Limit, q.Cursor}
+	if q.Page != nil {
+		if p != (Page{}) {
+			return p, errs.New(errs.Invalid, "limit and cursor are given either in page or beside it")
+		}
+		p = *q.Page
+	}
+	p.Limit = cmp.Or(p.Limit, 50)
+	return p, nil
 }
 
 // ConversationList is a page of conversations.
@@ -168,7 +189,11 @@ func (a *API) createConversation(ctx context.Context, in *struct {
 }
 
 func (a *API) listConversations(ctx context.Context, in *body[ConversationQuery]) (*body[ConversationList], error) {
-	from, err := readCursor[chat.Spot](in.Body.Cursor)
+	page, err := in.Body.page()
+	if err != nil {
+		return nil, err
+	}
+	from, err := readCursor[chat.Spot](page.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -181,11 +206,7 @@ func (a *API) listConversations(ctx context.Context, in *body[ConversationQuery]
 			f.Links = append(f.Links, l)
 		}
 	}
-	limit := in.Body.Limit
-	if limit == 0 {
-		limit = 50
-	}
-	list, next, err := a.chats.List(ctx, chatCallerOf(ctx), f, from, limit)
+	list, next, err := a.chats.List(ctx, chatCallerOf(ctx), f, from, page.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func register[I, O any](a *API, op operation, handler func(context.Context, *I) 
 		}
 		p := asProblem(err)
 		if p.Status == http.StatusInternalServerError {
-			a.log.Error("an operation failed", "operation", op.id, "error", err)
+			a.log.Error("an operation failed", "operation", op.id, "request", requestIDOf(ctx), "error", err)
 		}
 		return nil, p
 	})

@@ -50,7 +50,7 @@ func (a *API) registerPeople() {
 	missing := []int{http.StatusNotFound}
 	register(a, operation{
 		id: "nameParticipant", method: http.MethodPost, path: "/v1/calls/{callId}/participants", tag: "Participants", need: CallManage, status: http.StatusCreated,
-		summary: "Name somebody for a call", about: "Or give somebody who is known another role or name. Answers with a token. A changed role holds from the next join.",
+		summary: "Name somebody for a call", about: "Or give somebody who is known another role or name. Answers with a token. A changed role holds from the next join. Who was sent out can come back.",
 		errors: missing, request: NewPerson{"operator-9", "Juan", call.Operator}, response: exampleJoining,
 	}, a.nameParticipant)
 	register(a, operation{
@@ -66,7 +66,8 @@ func (a *API) registerPeople() {
 	register(a, operation{
 		id: "removeParticipant", method: http.MethodDelete, path: "/v1/calls/{callId}/participants/{identity}", tag: "Participants", need: CallManage,
 		summary: "Send somebody out of a call", errors: append(missing, http.StatusConflict),
-		about: "With ban=true the identity cannot come back, also if nobody of that name was in the call. The call's conversation stays open to it, unless conversation=true; nobody is taken out of a direct one.",
+		about: "At once, and whoever is sent out cannot come back, also if nobody of that name was in the call; being named again lifts that. With ban=false it can. " +
+			"The call's conversation stays open to it, unless conversation=true; nobody is taken out of a direct one.",
 	}, a.removeParticipant)
 	register(a, operation{
 		id: "makeToken", method: http.MethodPost, path: "/v1/calls/{callId}/participants/{identity}/token", tag: "Participants", need: CallManage,
@@ -170,7 +171,7 @@ func (a *API) getParticipant(ctx context.Context, in *PersonPath) (*body[Partici
 
 func (a *API) removeParticipant(ctx context.Context, in *struct {
 	PersonPath
-	Ban    bool `query:"ban" doc:"Keep the identity out from now on"`
+	Ban    bool `query:"ban" default:"true" doc:"Keep the identity out until it is named again or its ban is lifted; false: it can come back with its token"`
 	Thread bool `query:"conversation" doc:"Take it out of the call's conversation too"`
 }) (*empty, error) {
 	return nil, a.calls.Remove(ctx, in.CallID, in.Identity, callerOf(ctx).By(), call.Removal{Ban: in.Ban, Thread: in.Thread})

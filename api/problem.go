@@ -15,12 +15,13 @@ import (
 
 // Problem is the body of every answer that is no success (RFC 9457). Values of the request are never in it.
 type Problem struct {
-	Type   string   `json:"type" doc:"What kind of problem it is, as a URI reference to its description" example:"/v1/docs#problem-not-found"`
-	Title  string   `json:"title" doc:"The kind in words" example:"Not found"`
-	Status int      `json:"status" doc:"HTTP status code" example:"404"`
-	Detail string   `json:"detail,omitempty" doc:"What happened this time" example:"there is no such call"`
-	Code   string   `json:"code" doc:"Stable name of the kind, for programs" example:"not-found"`
-	Errors []Detail `json:"errors,omitempty" doc:"What is wrong where in the request"`
+	Type     string   `json:"type" doc:"What kind of problem it is, as a URI reference to its description" example:"/v1/docs#problem-not-found"`
+	Title    string   `json:"title" doc:"The kind in words" example:"Not found"`
+	Status   int      `json:"status" doc:"HTTP status code" example:"404"`
+	Detail   string   `json:"detail,omitempty" doc:"What happened this time" example:"there is no such call"`
+	Instance string   `json:"instance,omitempty" doc:"The request, as its answer's X-Request-Id and the server's log name it" example:"req_k7m2q4zj5x3wb6v2n3r5t6y7ce"`
+	Code     string   `json:"code" doc:"Stable name of the kind, for programs" example:"not-found"`
+	Errors   []Detail `json:"errors,omitempty" doc:"What is wrong where in the request"`
 }
 
 // Detail is one thing that is wrong with a request.
@@ -66,7 +67,7 @@ var problemKinds = []struct {
 	{http.StatusUnprocessableEntity, "idempotency-mismatch", "Idempotency key used before", "The key was used for another request. A retry has the same method, path and body."},
 	{http.StatusUnprocessableEntity, "not-a-party", "Not a party", "The business user takes no part in the transaction, as far as is known."},
 	{http.StatusTooManyRequests, "rate-limited", "Too many", "A limit was reached; Retry-After says when to come back where time helps."},
-	{http.StatusInternalServerError, "internal", "Internal error", "Our fault. The server's log has the details under the request's time."},
+	{http.StatusInternalServerError, "internal", "Internal error", "Our fault. The server's log has the details under the instance."},
 	{http.StatusServiceUnavailable, "unavailable", "Unavailable", "Not now: the server starts, stops or cannot store anything."},
 }
 
@@ -170,6 +171,7 @@ func WriteProblem(w http.ResponseWriter, status int, detail string) {
 
 // writeProblem answers outside an operation.
 func writeProblem(w http.ResponseWriter, p *Problem) {
+	p = p.of(requestID(w.Header()))
 	w.Header().Set("Content-Type", problemType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)

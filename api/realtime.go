@@ -58,7 +58,7 @@ func (a *API) serveFeed(w http.ResponseWriter, r *http.Request, path string) boo
 	return true
 }
 
-// refuse answers in place of a feed.
+// refuse answers who may not ask, or not now.
 func refuse(w http.ResponseWriter, err error) {
 	p := asProblem(err)
 	if p.Status == http.StatusUnauthorized {

@@ -74,7 +74,7 @@ func TestWhoMayCallWhat(t *testing.T) {
 		}
 	}
 	// What the router serves and is no operation: the description.
-	for _, path := range []string{"/v1/openapi.json", "/v1/docs", "/v1/docs.css"} {
+	for _, path := range []string{"/v1/openapi.json", "/openapi.json", "/v1/docs", "/v1/docs.css"} {
 		if a := r.ask(http.MethodGet, path, "", nil); a.status != http.StatusOK || a.header.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s: %d", path, a.status)
 		}

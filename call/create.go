@@ -223,7 +223,8 @@ func checkLinks(links map[string]string) error {
 	return nil
 }
 
-// Name adds a person to a call, or gives one another role or name, and returns its way in. Of a direct call, only a free place can be taken.
+// Name adds a person to a call, or gives one another role or name, and returns its way in: who was banned can come back. Of a direct call, only a free
+// place can be taken.
 func (s *Service) Name(ctx context.Context, call string, p Person) (Joining, error) {
 	var j Joining
 	err := s.cfg.Log.Update(ctx, func(tx *store.Tx) error {
@@ -249,6 +250,9 @@ func (s *Service) Name(ctx context.Context, call string, p Person) (Joining, err
 			place.Name = p.Name
 		}
 		if j, err = s.joining(&c, place); err != nil {
+			return err
+		}
+		if err := bans.Delete(tx, of{First: call, Second: p.Identity}); err != nil {
 			return err
 		}
 		return s.putParticipant(tx, call, place)

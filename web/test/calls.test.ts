@@ -18,7 +18,7 @@ afterEach(() => {
 describe('CallApi', () => {
   it.each<[string, (api: CallApi) => Promise<unknown>, string, string, unknown]>([
     ['admit', (api) => api.admit('guest 1/2'), 'POST', '/participants/guest%201%2F2/admit', undefined],
-    ['remove', (api) => api.remove('gus', false), 'DELETE', '/participants/gus', undefined],
+    ['remove', (api) => api.remove('gus', false), 'DELETE', '/participants/gus?ban=false', undefined],
     ['ban', (api) => api.remove('gus', true), 'DELETE', '/participants/gus?ban=true', undefined],
     ['mute', (api) => api.mute('gus', { audio: true, video: false }), 'POST', '/participants/gus/mute', { audio: true, video: false }],
     ['lower a hand', (api) => api.lowerHand('vera'), 'DELETE', '/participants/vera/hand', undefined],

@@ -40,7 +40,7 @@ export class CallApi {
   }
 
   async remove(identity: string, ban: boolean): Promise<void> {
-    await this.client.ask('delete', '/v1/calls/{callId}/participants/{identity}', { path: this.person(identity), ...(ban ? { query: { ban } } : {}) });
+    await this.client.ask('delete', '/v1/calls/{callId}/participants/{identity}', { path: this.person(identity), query: { ban } });
   }
 
   async mute(identity: string, what: { audio: boolean; video: boolean }): Promise<void> {
