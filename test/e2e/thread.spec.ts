@@ -48,8 +48,9 @@ test('somebody in a call and somebody outside it write to each other', async ({ 
   await inside.getByRole('dialog').getByRole('button', { name: 'Close' }).click();
 
   await act(inside, 'Where are you?', 'Reply');
-  await write(inside, 'Desk 4');
+  await write(inside, '**Desk 4**, ask for `A-17`');
   await expect(message(outside, 'Desk 4').locator('.quote')).toContainText('Where are you?');
+  await expect(message(outside, 'Desk 4').locator('strong')).toHaveText('Desk 4');
   await act(inside, 'At the embassy.', 'Edit');
   await write(inside, 'At the consulate.');
   await expect(message(outside, 'At the consulate.').getByText('Edited')).toBeVisible();

@@ -1,29 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { makeCall } from '../src/core/api';
 import { columnsFor, initials } from '../src/core/layout';
-import { linkify } from '../src/core/linkify';
 import { CallSession } from '../src/core/session';
-
-describe('linkify', () => {
-  it('cuts addresses out of text and leaves the end of a sentence outside', () => {
-    expect(linkify('See https://example.org/a?b=1. Or (http://example.org)!')).toEqual([
-      { text: 'See ' },
-      { text: 'https://example.org/a?b=1', href: 'https://example.org/a?b=1' },
-      { text: '. Or (' },
-      { text: 'http://example.org', href: 'http://example.org' },
-      { text: ')!' },
-    ]);
-  });
-
-  it.each(['javascript:alert(1)', 'data:text/html,x', 'https://', 'http:// x', 'plain', ''])('makes no link of %j', (text) => {
-    expect(linkify(text).some((piece) => piece.href)).toBe(false);
-    expect(
-      linkify(text)
-        .map((piece) => piece.text)
-        .join(''),
-    ).toBe(text);
-  });
-});
 
 describe('columnsFor', () => {
   it.each([
