@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -145,6 +146,76 @@ func TestC1ContextOfAConversation(t *testing.T) {
 	r.ask(http.MethodPost, "/v1/conversations/view", ann, ConversationQuery{Filter: ConversationFilter{TicketID: "T-1", DeviceID: "D-8"}}).into(t, &none)
 	if len(none.Items) != 0 {
 		t.Errorf("a ticket's conversation is found by another device: %+v", none.Items)
+	}
+}
+
+// TestC2Participants: since when somebody is in a conversation, how far the person has read, and whether it is one.
+func TestC2Participants(t *testing.T) {
+	r := newRig(t)
+	id := r.startChat("ann", "bob")
+	path := "/v1/conversations/" + id
+	r.ask(http.MethodPost, path+"/messages", r.chatter("ann"), NewMessage{Text: "hello"}, idempotencyKey, "1")
+	r.clock.Advance(time.Minute)
+	if a := r.ask(http.MethodPost, path+"/participants", r.chatter("ann"), NewMember{ID: "bot", Type: "ai"}); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	r.ask(http.MethodPut, path+"/receipts", r.chatter("bob"), Marks{Read: 1})
+	var people struct{ Items []Member }
+	r.ask(http.MethodGet, path+"/participants", r.chatter("ann"), nil).into(t, &people)
+	if len(people.Items) != 3 {
+		t.Fatalf("%+v", people.Items)
+	}
+	bob, bot := people.Items[1], people.Items[2]
+	if bob.UserID != "bob" || bob.IsAI || bob.ReadSeq == nil || *bob.ReadSeq != 1 || !bot.IsAI || bot.Role != "ai" || !bot.JoinedAt.Equal(bob.JoinedAt.Add(time.Minute)) {
+		t.Errorf("%+v, %+v", bob, bot)
+	}
+}
+
+// TestA7LocationOverHTTP: places that are none are refused.
+func TestA7LocationOverHTTP(t *testing.T) {
+	r := newRig(t)
+	path := "/v1/conversations/" + r.startChat("ann", "bob") + "/messages"
+	for location, want := range map[string]int{
+		`{"lat":-12.0464,"lon":-77.0428,"accuracy":12.5,"altitude":154,"heading":271,"captured_at":"2026-11-21T08:00:00Z"}`: 201,
+		`{"lat":90,"lon":-180}`:             201,
+		`{"lat":90.000001,"lon":0}`:         422,
+		`{"lat":-91,"lon":0}`:               422,
+		`{"lat":0,"lon":180.5}`:             422,
+		`{"lat":0,"lon":0,"heading":361}`:   422,
+		`{"lat":0,"lon":0,"accuracy":-1}`:   422,
+		`{"lat":0}`:                         422,
+		`{"lat":"0","lon":0}`:               422,
+		`{"lat":0,"lon":0,"captured_at":1}`: 422,
+	} {
+		body := `{"kind":"location","location":` + location + `,"client_key":"` + base64.RawURLEncoding.EncodeToString([]byte(location)) + `"}`
+		if a := r.ask(http.MethodPost, path, r.chatter("ann"), body); a.status != want {
+			t.Errorf("%s: %d %s, want %d", location, a.status, a.body, want)
+		}
+	}
+}
+
+// TestA16FromWhere: the audit says by which way a message was changed, and by whom.
+func TestA16FromWhere(t *testing.T) {
+	r := newRig(t)
+	id := r.startChat("ann", "bob")
+	r.say(id, "ann", "first")
+	e, _ := r.listen(r.chatter("ann"), "")
+	e.say(EditFrame{Frame{"edit", "1"}, id, 1, 0, MessageChange{Text: "second", Reason: "by socket"}})
+	e.until("ack")
+	if a := r.ask(http.MethodPatch, "/v1/conversations/"+id+"/messages/1", r.chatter("bob"), MessageChange{Text: "third", Reason: "by HTTP"}, "If-Match", `"1"`); a.status != http.StatusOK {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	r.ask(http.MethodDelete, "/v1/conversations/"+id+"/messages/1?reason=over", r.chatter("ann"), nil)
+	var audit AuditPage
+	r.ask(http.MethodPost, "/v1/audit/view", r.chatter("dpo"), AuditQuery{Limit: 1000}).into(t, &audit)
+	var got []string
+	for _, record := range audit.Items {
+		if record.Object == id+"/1" && record.Action != "message.created" {
+			got = append(got, record.Action+" "+record.Actor+" "+record.From+" "+record.Reason)
+		}
+	}
+	if want := []string{"message.updated ann rt by socket", "message.updated bob api by HTTP", "message.deleted ann api over"}; !slices.Equal(got, want) {
+		t.Errorf("the audit has %q, want %q", got, want)
 	}
 }
 

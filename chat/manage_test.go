@@ -1,9 +1,12 @@
 package chat
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,6 +47,40 @@ func TestClosedConversationTakesNothing(t *testing.T) {
 	r.say(id, "ann", "again")
 	_, err = r.Close(ctx, with("ann", Read, Write), id, "")
 	isKind(t, err, errs.Denied)
+}
+
+// TestOneOfManyClosesCounts: of a hundred who close a conversation at once one does, and the thread and the log say so once; the same of opening it.
+func TestOneOfManyClosesCounts(t *testing.T) {
+	r := newRig(t)
+	people := make([]string, 10)
+	for i := range people {
+		people[i] = fmt.Sprint("op-", i)
+	}
+	id := r.group(people...)
+	all := func(do func(context.Context, *Caller, string, string) (ConversationView, error)) {
+		t.Helper()
+		var wait sync.WaitGroup
+		for i := range 100 {
+			wait.Go(func() {
+				if _, err := do(ctx, who(people[i%len(people)]), id, ""); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+	}
+	all(r.Close)
+	all(r.Reopen)
+	codes := ""
+	for _, m := range r.read(id, people[0]) {
+		codes += m.System.Code + " "
+	}
+	if codes != "conversation_closed conversation_reopened " {
+		t.Errorf("the thread says %s", codes)
+	}
+	if closed, opened := len(r.records("conversation.closed")), len(r.records("conversation.reopened")); closed != 1 || opened != 1 {
+		t.Errorf("the audit has %d ends and %d new beginnings", closed, opened)
+	}
 }
 
 // TestD10Delete hides a conversation from everybody; a held one stays.
