@@ -122,6 +122,11 @@ func (a *API) registerChatManagement() {
 		request: NewMember{ID: "operator-9", Name: "Juan", Role: chat.AgentRole}, response: exampleMember,
 	}, a.addMember)
 	register(a, operation{
+		id: "inviteMember", method: http.MethodPost, path: inConversation + "/invite", tag: "Conversations", need: ChatManage, private: true, status: http.StatusCreated,
+		largest: textBody, summary: "Invite somebody into a conversation", about: "The same as adding somebody, as an action beside join and leave.", errors: conflicts,
+		request: NewMember{ID: "operator-9", Name: "Juan", Role: chat.AgentRole}, response: exampleMember,
+	}, a.addMember)
+	register(a, operation{
 		id: "listMembers", method: http.MethodGet, path: inConversation + "/participants", tag: "Conversations", need: ChatRead, summary: "List who is or was in a conversation",
 		errors: missing, response: MemberList{Items: []Member{exampleMember}},
 	}, a.listMembers)

@@ -134,7 +134,7 @@ func TestC1ContextOfAConversation(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	for name, filter := range map[string]ConversationFilter{
-		"ticket": {TicketID: "T-1"}, "device": {DeviceID: "D-7"}, "incident": {IncidentID: "INC-3"}, "all": {TicketID: "T-1", DeviceID: "D-7", Status: "active", Type: "group"},
+		"ticket": {TicketID: "T-1"}, "device": {DeviceID: "D-7"}, "incident": {IncidentID: "INC-3"}, "all": {TicketID: "T-1", DeviceID: "D-7", Status: "active", Type: "group"}, "subject": {Subject: "printer"},
 	} {
 		var list ConversationList
 		r.ask(http.MethodPost, "/v1/conversations/view", ann, ConversationQuery{Filter: filter}).into(t, &list)
@@ -159,10 +159,13 @@ func TestC2Participants(t *testing.T) {
 	if a := r.ask(http.MethodPost, path+"/participants", r.chatter("ann"), NewMember{ID: "bot", Type: "ai"}); a.status != http.StatusCreated {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
+	if a := r.ask(http.MethodPost, path+"/invite", r.chatter("ann"), NewMember{ID: "cem"}); a.status != http.StatusCreated {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
 	r.ask(http.MethodPut, path+"/receipts", r.chatter("bob"), Marks{Read: 1})
 	var people struct{ Items []Member }
 	r.ask(http.MethodGet, path+"/participants", r.chatter("ann"), nil).into(t, &people)
-	if len(people.Items) != 3 {
+	if len(people.Items) != 4 || people.Items[3].UserID != "cem" {
 		t.Fatalf("%+v", people.Items)
 	}
 	bob, bot := people.Items[1], people.Items[2]

@@ -71,6 +71,7 @@ type ConversationFilter struct {
 	Type            chat.Type   `json:"type,omitempty" enum:"direct,group,incident,transaction"`
 	Status          chat.Status `json:"status,omitempty" enum:"active,closed" example:"active"`
 	Unread          bool        `json:"unread,omitempty" doc:"Something in it is unread"`
+	Subject         string      `json:"q,omitempty" maxLength:"200" doc:"The subject has this in it, in capitals or not" example:"passport"`
 }
 
 // ConversationQuery asks for a page of conversations.
@@ -198,7 +199,7 @@ func (a *API) listConversations(ctx context.Context, in *body[ConversationQuery]
 		return nil, err
 	}
 	q := in.Body.Filter
-	f := chat.Filter{Participant: q.ParticipantID, Kin: chat.Kin(q.ParticipantType), Type: q.Type, Status: q.Status, Unread: q.Unread}
+	f := chat.Filter{Participant: q.ParticipantID, Kin: chat.Kin(q.ParticipantType), Type: q.Type, Status: q.Status, Unread: q.Unread, Subject: q.Subject}
 	for _, l := range []chat.Link{
 		{Type: chat.TransactionLink, ID: q.TransactionID}, {Type: chat.TicketLink, ID: q.TicketID}, {Type: chat.IncidentLink, ID: q.IncidentID}, {Type: chat.DeviceLink, ID: q.DeviceID},
 	} {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"careline/internal/errs"
 	"careline/internal/store"
@@ -18,6 +19,7 @@ type Filter struct {
 	Type        Type
 	Status      Status // Active or Closed
 	Unread      bool   // something in it is unread
+	Subject     string // its subject has this in it, in capitals or not
 }
 
 // Spot is where a list goes on.
@@ -31,8 +33,12 @@ func (s Spot) behind(at time.Time, id string) bool {
 	return s.ID == "" || at.Before(s.At) || at.Equal(s.At) && id < s.ID
 }
 
-// maxExamined bounds the conversations that are looked at for one page; with filters that few meet a page may be short.
-const maxExamined = 5000
+const (
+	// maxExamined bounds the conversations that are looked at for one page; with filters that few meet a page may be short.
+	maxExamined = 5000
+
+	maxParts = 10 // of a list that are read for one page of what has something in its subject, which is sealed
+)
 
 // List returns conversations that the caller is in, the ones that were active last first. next is where the list goes on, nil at the end.
 func (s *Service) List(ctx context.Context, caller *Caller, f Filter, from Spot, limit int) (page []ConversationView, next *Spot, err error) {
@@ -42,6 +48,33 @@ func (s *Service) List(ctx context.Context, caller *Caller, f Filter, from Spot,
 	if err := f.check(); err != nil {
 		return nil, nil, err
 	}
+	if f.Subject == "" {
+		return s.list(ctx, caller, f, from, limit)
+	}
+	sought := strings.ToLower(f.Subject)
+	for range maxParts {
+		part, next, err := s.list(ctx, caller, f, from, limit)
+		if err != nil {
+			return nil, nil, err
+		}
+		for i := range part {
+			if !strings.Contains(strings.ToLower(part[i].Subject), sought) {
+				continue
+			}
+			if page = append(page, part[i]); len(page) == limit {
+				return page, &Spot{part[i].LastActivity, part[i].ID}, nil
+			}
+		}
+		if next == nil {
+			return page, nil, nil
+		}
+		from = *next
+	}
+	return page, &from, nil
+}
+
+// list is List but for what is in subjects.
+func (s *Service) list(ctx context.Context, caller *Caller, f Filter, from Spot, limit int) (page []ConversationView, next *Spot, err error) {
 	type found struct {
 		view ConversationView
 		last *Message
@@ -100,6 +133,8 @@ func (f *Filter) check() error {
 		return errs.New(errs.Invalid, "participantType is none of user, business_user, contact, ai, guest, phone")
 	case f.Type != "" && !f.Type.Valid():
 		return errs.New(errs.Invalid, "type is none of direct, group, incident, transaction")
+	case utf8.RuneCountInString(f.Subject) > maxSubject:
+		return errs.Errorf(errs.Invalid, "q is longer than %d characters", maxSubject)
 	case f.Status != "" && f.Status != Active && f.Status != Closed:
 		return errs.New(errs.Invalid, "status is none of active, closed")
 	}

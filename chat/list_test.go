@@ -147,6 +147,22 @@ func TestListFilters(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
+	var titled []string
+	for i := range 9 {
+		r.clock.Advance(time.Second)
+		made, err := r.Create(ctx, me, NewConversation{Subject: []string{"Lost Passport in Lima", "Storm", "Visa"}[i%3]})
+		r.must(err)
+		if i%3 == 0 {
+			titled = append([]string{made.ID}, titled...)
+		}
+	}
+	for text, want := range map[string]string{"passport": strings.Join(titled, " "), "IN LIM": strings.Join(titled, " "), "nothing": ""} {
+		if got := r.list(me, Filter{Subject: text}); got != want {
+			t.Errorf("with %q in the subject: %s, want %s", text, got, want)
+		}
+	}
+	_, _, err = r.List(ctx, me, Filter{Subject: strings.Repeat("x", maxSubject+1)}, Spot{}, 1)
+	isKind(t, err, errs.Invalid)
 	only := who("me")
 	only.Only = device
 	if got := r.list(only, Filter{}); got != device {
