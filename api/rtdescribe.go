@@ -26,7 +26,7 @@ func (a *API) registerFeeds() {
 		id: "openSocket", method: http.MethodGet, path: socketPath, tag: "Realtime", need: ChatList, elsewhere: true, status: http.StatusSwitchingProtocols,
 		summary: "Hear what happens, and write, over a WebSocket", errors: append([]int{http.StatusUpgradeRequired}, limited...),
 		about: "Subprotocol careline.v1, text frames of JSON, 64 KiB at most. The client's first frame is hello (HelloFrame); the server sends Envelope, Ack and Nack. " +
-			"Close codes: 1012 with retry_in before it, 4001 the token ended, 4002 no hello, 4008 too slow.",
+			"Close codes: 1012 with retry_in before it, 4001 the token ended, 4002 no hello.",
 	}, nowhere[FeedQuery, empty])
 	register(a, operation{
 		id: "openStream", method: http.MethodGet, path: streamPath, tag: "Realtime", need: ChatList, elsewhere: true,

@@ -46,6 +46,7 @@ type hub struct {
 	perPerson int // feeds; 0: any number
 	perSource int
 	patience  time.Duration // for a reader that takes nothing
+	silence   time.Duration // of a socket that is still believed to be there
 	missed    uint64        // events that are told to who comes back; who missed more reads anew
 	sends     *auth.Limiter[string]
 	ready     chan struct{} // closed once at is exact
@@ -68,7 +69,7 @@ type hub struct {
 func newHub(cfg *Config) *hub {
 	return &hub{
 		chats: cfg.Chats, audiences: newAudiences(cfg.Chats), clock: cfg.Clock, log: cfg.Logger, perPerson: cfg.FeedsPerPerson, perSource: cfg.FeedsPerAddress,
-		patience: feedPatience, missed: maxMissed, sends: auth.NewBurstLimiter[string](sendsAtOnce, sendEvery, cfg.Clock),
+		patience: feedPatience, silence: feedSilence, missed: maxMissed, sends: auth.NewBurstLimiter[string](sendsAtOnce, sendEvery, cfg.Clock),
 		ready: make(chan struct{}), replays: make(chan struct{}, replaysAtOnce),
 		people: make(map[string]map[*feed]struct{}), places: make(map[string]int), sources: make(map[auth.Source]int),
 	}

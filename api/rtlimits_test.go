@@ -172,6 +172,28 @@ func TestBadFramesEndTheSocket(t *testing.T) {
 	}
 }
 
+// A socket whose client says nothing for a while is cut; one whose client answers pings stays, however little it has to say.
+func TestSilentSocketIsCut(t *testing.T) {
+	r := newRig(t)
+	r.hub.silence = 2 * time.Second
+	silent, _ := r.listen(r.chatter("ann"), "")
+	lively, _ := r.listen(r.chatter("bob"), "")
+	r.eventually("the end of the silent socket", func() bool {
+		if err := lively.conn.WriteControl(websocket.PongMessage, nil, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		return r.FeedStats().Sockets < 2
+	})
+	if _, err := silent.read(); err == nil || websocket.IsCloseError(err) {
+		t.Errorf("the silent socket: %v", err)
+	}
+	if s := r.FeedStats(); s.Sockets != 1 || s.Slow != 0 {
+		t.Errorf("%+v", s)
+	}
+	lively.say(Frame{Type: "pong", Ref: "still there"})
+	lively.expect("ack")
+}
+
 func TestStopSaysWhenToComeBack(t *testing.T) {
 	r := newRig(t)
 	e, _ := r.listen(r.chatter("ann"), "")

@@ -29,7 +29,7 @@ const (
 	frameEvery  = 10 * time.Millisecond
 
 	helloWithin  = 10 * time.Second // after the upgrade
-	deadAfter    = 45 * time.Second // without a sign of life
+	feedSilence  = 45 * time.Second // without a sign of life
 	closeTimeout = 2 * time.Second  // to write the end
 	linger       = time.Second      // for the client to close too
 )
@@ -38,7 +38,6 @@ const (
 const (
 	closeExpired = 4001 // the token has expired or was revoked: come back with another one
 	closeNoHello = 4002 // the first frame was no hello
-	closeSlow    = 4008 // nothing was taken for a while
 )
 
 var (
@@ -148,7 +147,7 @@ func (s *socket) hello() (resume *event.Cursor, err error) {
 func (s *socket) read(ctx context.Context) error {
 	defer s.recovered()
 	for {
-		data, err := s.next(deadAfter)
+		data, err := s.next(s.hub.silence)
 		if err != nil {
 			return err
 		}
@@ -206,7 +205,7 @@ func (s *socket) hear() error {
 	if err := s.count(); err != nil {
 		return err
 	}
-	return s.await(deadAfter)
+	return s.await(s.hub.silence)
 }
 
 // await ends the reader when nothing comes for so long.
@@ -280,13 +279,13 @@ func (s *socket) bye(cause error, retry time.Duration) {
 		code, text = closeExpired, cause.Error()
 	case errors.Is(cause, errNoHello):
 		code, text = closeNoHello, cause.Error()
-	case errors.Is(cause, errFeedSlow):
-		code, text = closeSlow, cause.Error()
 	case errors.Is(cause, errFlood):
 		code, text = websocket.ClosePolicyViolation, cause.Error()
 	case errors.Is(cause, errBinary):
 		code, text = websocket.CloseUnsupportedData, cause.Error()
 	case errors.Is(cause, errFeedLeft), errors.Is(cause, websocket.ErrReadLimit): // the reader has said so
+		return
+	case errors.Is(cause, errFeedSlow): // a frame is cut off in the middle, so that no code can come behind it
 		return
 	default:
 		code = websocket.CloseInternalServerErr

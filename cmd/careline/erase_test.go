@@ -62,7 +62,9 @@ func (d *desk) callOf(who, name string) (guest string) {
 	var invite struct{ Code string }
 	d.must(http.StatusCreated, who, http.MethodPost, "/v1/calls/"+made.Call.ID+"/invites", map[string]string{"name": name}, &invite)
 	var entry struct {
-		Joining struct{ Participant struct{ Identity, Name string } }
+		Joining struct {
+			Participant struct{ Identity, Name string }
+		}
 	}
 	d.must(http.StatusOK, who, http.MethodPost, "/v1/invites/join", map[string]string{"code": invite.Code}, &entry)
 	if entry.Joining.Participant.Name != name {
