@@ -1,6 +1,7 @@
 package search
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -136,6 +137,42 @@ func TestDamagedFiles(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestDamagedPages spoils the header of each page of the file that the library writes to in the background, where it ends in a panic that leaves the
+// file locked: however far it came, the index closes, and the next one opens.
+func TestDamagedPages(t *testing.T) {
+	const page = 4096 // bytes; two lead to the others, and are checked by their sums
+	dir := t.TempDir()
+	finished(t, dir)
+	data, err := os.ReadFile(filepath.Join(dir, "index", "root.bolt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 2 * page; at < len(data); at += page {
+		copied := t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		spoiled := bytes.Clone(data)
+		spoiled[at] ^= 4
+		if err := os.WriteFile(filepath.Join(copied, "index", "root.bolt"), spoiled, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		x, err := Open(Options{Dir: copied, Logger: quiet})
+		if err != nil {
+			t.Fatalf("page %d: %v", at/page, err)
+		}
+		if err := x.Rebuild(ctx, Cursor{Pos: 1}, func(put func(Document) error) error { return put(message(1, "words")) }); err != nil {
+			t.Errorf("page %d: %v", at/page, err)
+		}
+		if found := ask(t, x, query("words")); len(found.Hits) != 1 {
+			t.Errorf("page %d: %d hits", at/page, len(found.Hits))
+		}
+		if err := x.Close(); err != nil {
+			t.Errorf("page %d: %v", at/page, err)
+		}
 	}
 }
 

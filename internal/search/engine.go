@@ -224,13 +224,30 @@ func (e *engine) drain() {
 	}
 }
 
+// close waits until the library has let go of the folder. A write of the library that ended in a panic, as damaged files make it, holds a lock
+// for ever that the library closes by: such an index is left as it is, and its files are let go when the process ends.
 func (e *engine) close() {
 	close(e.closing)
 	defer e.queue.Close()
 	defer engines.Delete(e.path)
-	if e.scorch != nil {
-		if err := e.scorch.Close(); err != nil {
-			e.say(slog.LevelWarn, "the search index was not closed in order", err)
+	if e.scorch == nil {
+		return
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- e.guarded(e.scorch.Close) }()
+	var err error
+	select {
+	case err = <-closed:
+	case <-e.broken:
+		patience := time.NewTimer(longBackOff)
+		defer patience.Stop()
+		select {
+		case err = <-closed:
+		case <-patience.C:
+			err = errAbandoned
 		}
+	}
+	if err != nil {
+		e.say(slog.LevelWarn, "the search index was not closed in order", err)
 	}
 }

@@ -64,8 +64,9 @@ var (
 	// ErrInUse says that another process has the index open.
 	ErrInUse = errs.New(errs.Unavailable, "the search index is in use by another process")
 
-	errDamaged = errors.New("the files are damaged")
-	errNotNow  = errs.New(errs.Unavailable, "the search index is not available at the moment")
+	errDamaged   = errors.New("the files are damaged")
+	errAbandoned = errors.New("a write that broke off holds its lock")
+	errNotNow    = errs.New(errs.Unavailable, "the search index is not available at the moment")
 )
 
 // Open opens an index. One that is damaged, unfinished or of another format is put aside: the new one has no Cursor, which tells whoever feeds it
