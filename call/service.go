@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -76,37 +77,27 @@ type Place struct {
 }
 
 // List returns calls, newest first, from after a place on; the zero place is the beginning.
-func (s *Service) List(ctx context.Context, after Place, limit int, keep func(*Call) bool) (list []Call, err error) {
+func (s *Service) List(ctx context.Context, after Place, limit int, keep func(*Call) bool) ([]Call, error) {
 	r := store.Range[made]{Reverse: true}
 	if after.ID != "" {
 		r.To = &made{First: after.At, Second: after.ID}
 	}
-	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
-		list = nil
-		for _, c := range callsByTime.Scan(tx, r) {
-			if keep(&c) {
-				if list = append(list, c); len(list) == limit {
-					break
-				}
-			}
-		}
-		return nil
-	})
-	for i := range list {
-		err = errors.Join(err, s.openCall(&list[i]))
-	}
-	return list, err
+	return s.list(ctx, limit, keep, func(tx *store.Tx) iter.Seq2[string, Call] { return callsByTime.Scan(tx, r) })
 }
 
 // Linked is List for the calls that belong to something.
-func (s *Service) Linked(ctx context.Context, kind, to string, after Place, limit int, keep func(*Call) bool) (list []Call, err error) {
+func (s *Service) Linked(ctx context.Context, kind, to string, after Place, limit int, keep func(*Call) bool) ([]Call, error) {
 	r := store.Range[linked]{In: linkKey.Of2(kind, to), Reverse: true}
 	if after.ID != "" {
 		r.To = &linked{First: kind, Second: to, Third: made{First: after.At, Second: after.ID}}
 	}
+	return s.list(ctx, limit, keep, func(tx *store.Tx) iter.Seq2[string, Call] { return callsByLink.Scan(tx, r) })
+}
+
+func (s *Service) list(ctx context.Context, limit int, keep func(*Call) bool, scan func(*store.Tx) iter.Seq2[string, Call]) (list []Call, err error) {
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
 		list = nil
-		for _, c := range callsByLink.Scan(tx, r) {
+		for _, c := range scan(tx) {
 			if keep(&c) {
 				if list = append(list, c); len(list) == limit {
 					break
