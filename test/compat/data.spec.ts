@@ -23,7 +23,7 @@ interface Data {
 
 const data = (client: Client) => client.page.evaluate(() => window.compat.data as Data[]);
 const texts = (client: Client) => client.page.evaluate(() => window.compat.texts as { identity: string; text: string }[]);
-const files = (client: Client) => client.page.evaluate(() => window.compat.files as { identity: string; name: string; bytes: number[] }[]);
+const files = (client: Client) => client.page.evaluate(() => window.compat.files as { id: string; identity: string; name: string; bytes: number[] }[]);
 
 function sendText(client: Client, text: string): Promise<void> {
   return client.page.evaluate((text) => window.compat.room.localParticipant.sendText(text, { topic: 'lk.chat' }) as Promise<void>, text);
@@ -80,7 +80,7 @@ for (const mode of modes) {
       await expect.poll(() => texts(ben)).toContainEqual({ identity: 'ann', text });
     }
     await sendFile(ann);
-    await expect.poll(() => files(ben)).toEqual([{ identity: 'ann', name: 'scan.bin', bytes: file }]);
+    await expect.poll(() => files(ben)).toEqual([{ id: expect.any(String), identity: 'ann', name: 'scan.bin', bytes: file }]);
     expect(await call(ann, 'ben')).toBe('ann:xx');
     expect(await call(ben, 'ann')).toBe('ben:xx');
   });
