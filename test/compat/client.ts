@@ -134,11 +134,14 @@ export class Client {
 
   /** Waits until a track of another is subscribed, and returns it. */
   async receives(identity: string, source: string): Promise<Track> {
-    const find = async () => (await this.state()).others.find((o) => o.identity === identity)?.tracks.find((t) => t.source === source && t.subscribed);
-    await expect.poll(async () => (await find()) !== undefined, { message: `${this.identity} receives the ${source} of ${identity}` }).toBe(true);
-    const track = await find();
-    if (!track) throw new Error(`the ${source} of ${identity} went away`);
-    return track;
+    let found: Track[] = [];
+    const find = async () => {
+      const other = (await this.state()).others.find((o) => o.identity === identity);
+      found = other?.tracks.filter((t) => t.source === source && t.subscribed) ?? [];
+      return found.length;
+    };
+    await expect.poll(find, { message: `${this.identity} receives the ${source} of ${identity}` }).toBe(1);
+    return found[0]!;
   }
 
   async inbound(identity: string, source = 'camera'): Promise<Inbound> {
