@@ -133,10 +133,9 @@ func (s *Service) append(tx *store.Tx, c *Conversation, p *Participant, d *Draft
 	if d.LiveUntil.IsZero() {
 		m.LiveUntil = time.Time{}
 	}
-	if m.OwnOrd, err = ownOrd(tx, c.ID, p.Principal, h.LastSeq); err != nil {
+	if m.OwnOrd, m.OwnPrev, err = written.NextAt(tx, of{First: c.ID, Second: p.Principal}, h.LastSeq+1); err != nil {
 		return Receipt{}, err
 	}
-	m.OwnOrd++
 	for _, file := range d.Attachments {
 		if err := s.cfg.Files.Attach(tx, file, c.ID, p.Principal, m.ID); err != nil {
 			return Receipt{}, err
@@ -228,14 +227,4 @@ func (s *Service) system(tx *store.Tx, c *Conversation, actor, code string, para
 	now := s.cfg.Clock.Now().UTC()
 	m := Message{ID: newID(now), Kind: SystemKd, At: now, System: &System{Code: code, Params: params}}
 	return s.put(tx, c, &h, &m, actor)
-}
-
-// ownOrd returns how many of the messages up to a number somebody wrote.
-func ownOrd(tx *store.Tx, conversation, principal string, seq uint64) (uint64, error) {
-	to := wrote{First: principal, Second: conversation, Third: seq + 1}
-	for _, key := range bySender.Keys(tx, store.Range[wrote]{In: wroteKey.Of2(principal, conversation), To: &to, Reverse: true, Limit: 1}) {
-		m, err := ownOrds.Get(tx, key)
-		return m.OwnOrd, err
-	}
-	return 0, nil
 }

@@ -299,7 +299,7 @@ func (s *Service) insert(tx *store.Tx, caller *Caller, n *NewConversation, id st
 		if c.Ticket, err = s.takeTicket(tx, t); err != nil {
 			return c, err
 		}
-		c.Links = unique(append(c.Links, Link{TicketLink, c.Ticket}))
+		c.Links = unique(append(slices.Clip(c.Links), Link{TicketLink, c.Ticket}))
 	}
 	if err := conversations.Insert(tx, id, c); err != nil {
 		return c, err

@@ -141,10 +141,11 @@ func (s *Service) empty(ctx context.Context, e Erasure, conversation string) err
 		done := false
 		err := s.update(ctx, func(tx *store.Tx) error {
 			now := s.cfg.Clock.Now().UTC()
-			from := wrote{First: e.Principal, Second: conversation, Third: after + 1}
 			var list []Message
-			for _, m := range bySender.Scan(tx, store.Range[wrote]{In: wroteKey.Of2(e.Principal, conversation), From: &from, Limit: eraseBatch}) {
-				list = append(list, m)
+			for m := range messagesOf(tx, conversation, e.Principal, after) {
+				if list = append(list, m); len(list) == eraseBatch {
+					break
+				}
 			}
 			for _, m := range list {
 				if err := s.hollow(tx, &m, now); err != nil {

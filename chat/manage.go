@@ -67,7 +67,7 @@ func (s *Service) Change(ctx context.Context, caller *Caller, id string, change 
 			if change.Links != nil {
 				c.Links = append(c.about(), *change.Links...)
 			}
-			c.Links = unique(append(c.Links, change.AddLinks...))
+			c.Links = unique(slices.Concat(c.Links, change.AddLinks))
 			if err := checkLinks(c.Links); err != nil {
 				return err
 			}

@@ -82,10 +82,11 @@ type Message struct {
 	DeletedAt    time.Time `json:"deleted_at,omitzero"`
 	DeletedBy    string    `json:"deleted_by,omitempty"`
 	ErasedAt     time.Time `json:"erased_at,omitzero"`
-	Box          []byte    `json:"box,omitempty"` // the sealed Content
-	Sum          []byte    `json:"sum,omitempty"` // salted hash of what was sent first
-	Ord          uint64    `json:"ord"`           // how many messages count as unread up to this one
-	OwnOrd       uint64    `json:"own_ord,omitempty"`
+	Box          []byte    `json:"box,omitempty"`      // the sealed Content
+	Sum          []byte    `json:"sum,omitempty"`      // salted hash of what was sent first
+	Ord          uint64    `json:"ord"`                // how many messages count as unread up to this one
+	OwnOrd       uint64    `json:"own_ord,omitempty"`  // how many of them its sender wrote
+	OwnPrev      uint64    `json:"own_prev,omitempty"` // number of the sender's message before; 0 for the first, and where it was not kept
 }
 
 // countable tells whether a message makes a conversation unread.

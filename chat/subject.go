@@ -98,7 +98,7 @@ func (s *Service) part(ctx context.Context, principal, id string) (one SubjectCo
 		stored, err := storedMarks(tx, key)
 		places = []MemberView{{Participant: p, Marks: s.pending.over(key, stored)}}
 		one = SubjectConversation{Conversation: id, Type: c.Type, Messages: []ExportedMessage{}}
-		for _, m := range bySender.Scan(tx, store.Range[wrote]{In: wroteKey.Of2(principal, id)}) {
+		for m := range messagesOf(tx, id, principal, 0) {
 			own = append(own, MessageView{Message: m})
 		}
 		return err

@@ -15,13 +15,16 @@ type (
 
 	// seen orders the conversations of somebody, or of all for nobody, by when they were active.
 	seen = store.Triple[string, int64, string]
-	// wrote finds the messages of somebody.
+	// wrote finds messages of somebody.
 	wrote = store.Triple[string, string, uint64]
 	// sent finds a message by what its author's client called it.
 	sent = store.Triple[string, string, string]
 	// linked finds conversations by what they belong to.
 	linked = store.Triple[string, string, string]
 )
+
+// remembered is how many rows of a table that each message needs are kept decoded: those of the conversations that people write in now.
+const remembered = 2048
 
 var (
 	ofConversation = store.Join(store.String[string](), store.String[string]())
@@ -30,16 +33,11 @@ var (
 	wroteKey       = store.Join3(store.String[string](), store.String[string](), store.Uint64[uint64]())
 	threeTexts     = store.Join3(store.String[string](), store.String[string](), store.String[string]())
 
-	conversations = store.NewTable("chat_conversations", store.String[string](), store.JSON[Conversation]())
-	heads         = store.NewTable("chat_heads", store.String[string](), store.JSON[Head]())
-	participants  = store.NewTable("chat_participants", ofConversation, store.JSON[Participant]())
+	conversations = store.NewTable("chat_conversations", store.String[string](), store.JSON[Conversation]()).Remember(remembered)
+	heads         = store.NewTable("chat_heads", store.String[string](), store.JSON[Head]()).Remember(remembered)
+	participants  = store.NewTable("chat_participants", ofConversation, store.JSON[Participant]()).Remember(remembered)
 	messages      = store.NewTable("chat_messages", numbered, store.JSON[Message]())
 	marks         = store.NewTable("chat_marks", ofConversation, store.JSON[Marks]())
-
-	// ownOrds reads of messages only how many their senders wrote: that is needed for each new one.
-	ownOrds = store.NewTable("chat_messages", numbered, store.JSON[struct {
-		OwnOrd uint64 `json:"own_ord"`
-	}]())
 
 	openKeys = store.NewUnique(conversations, "open", store.String[string](), func(_ string, c Conversation) []string { return some(c.OpenKey) })
 	creates  = store.NewUnique(conversations, "create", store.String[string](), func(_ string, c Conversation) []string { return some(c.CreateKey) })
@@ -73,12 +71,6 @@ var (
 			return nil
 		}
 		return []sent{{First: m.Conversation, Second: m.Sender, Third: m.ClientKey}}
-	})
-	bySender = store.NewUnique(messages, "sender", wroteKey, func(_ at, m Message) []wrote {
-		if m.Sender == "" {
-			return nil
-		}
-		return []wrote{{First: m.Sender, Second: m.Conversation, Third: m.Seq}}
 	})
 	tombstones = store.NewIndex(messages, "deleted", numbered, func(_ at, m Message) []at {
 		if m.DeletedAt.IsZero() || !m.countable() {

@@ -157,15 +157,11 @@ func unread(tx *store.Tx, h *Head, p *Participant, read uint64) (uint64, error) 
 		}
 		before = m.Ord
 	}
-	own, err := ownOrd(tx, p.Conversation, p.Principal, h.LastSeq)
+	own, err := writtenAfter(tx, p.Conversation, p.Principal, read)
 	if err != nil {
 		return 0, err
 	}
-	ownRead, err := ownOrd(tx, p.Conversation, p.Principal, read)
-	if err != nil {
-		return 0, err
-	}
-	n := h.Countable - before - (own - ownRead)
+	n := h.Countable - before - own
 	after := at{First: p.Conversation, Second: read}
 	for _, m := range tombstones.Scan(tx, store.Range[at]{In: numbered.Of(p.Conversation), After: &after}) {
 		if m.Sender != p.Principal {

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 
 	"careline/call"
+	"careline/chat"
 	"careline/configs"
 	"careline/internal/clock"
+	"careline/internal/event"
 	"careline/internal/seal"
 	"careline/internal/store"
 )
@@ -19,6 +21,8 @@ func migrations() []store.Migration {
 	return []store.Migration{
 		{Name: "find calls by links, and by when something is due", Apply: call.Reindex},
 		{Name: "find calls by people", Apply: call.ReindexPeople},
+		{Name: "count what people wrote in conversations", Apply: chat.CountWritten},
+		{Name: "no index of events by time", Apply: event.DropTimes},
 	}
 }
 

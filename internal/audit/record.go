@@ -44,7 +44,7 @@ type Head struct {
 
 var (
 	records = store.NewTable("audit_records", store.Uint64[uint64](), store.JSON[Record]())
-	heads   = store.NewTable("audit_heads", store.String[string](), store.JSON[Head]())
+	heads   = store.NewTable("audit_heads", store.String[string](), store.JSON[Head]()).Remember(1)
 	salts   = store.NewTable("audit_salts", store.String[string](), store.Bytes())
 )
 

@@ -353,3 +353,82 @@ func TestTrimKeepsWhatIsNotHandled(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// TestStreamsOfOlderVersions: events that say nothing of the one before in their stream are found among those that do, and the index by time that
+// there was is gone after its migration.
+func TestStreamsOfOlderVersions(t *testing.T) {
+	b := newBench(t)
+	const old, all = 70, 250
+	times := store.NewTable("event_log", store.Uint64[uint64](), store.JSON[Event]())
+	byTime := store.NewIndex(times, "time", store.Time(), func(_ uint64, e Event) []time.Time { return []time.Time{e.At} })
+	err := b.Update(ctx, func(tx *store.Tx) error {
+		for i := range uint64(all) {
+			for _, stream := range []string{"a", "b"} {
+				e, err := b.Append(tx, stream, "said", "ann", said{fmt.Sprint(i)})
+				if err != nil {
+					return err
+				}
+				if i >= old {
+					continue
+				}
+				e.Prev = 0
+				if err := errors.Join(events.Put(tx, e.Pos, e), times.Put(tx, e.Pos, e)); err != nil {
+					return err
+				}
+				if i == old-1 { // the version that kept no places
+					if err := positions.Reset(tx, stream); err != nil {
+						return err
+					}
+					for range old {
+						if _, err := positions.Next(tx, stream); err != nil {
+							return err
+						}
+					}
+				}
+			}
+		}
+		return DropTimes(tx)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(first uint64) {
+		t.Helper()
+		if err := b.View(ctx, func(tx *store.Tx) error {
+			for range byTime.Keys(tx, store.Range[time.Time]{}) {
+				t.Error("the index by time has entries")
+				break
+			}
+			for _, limit := range []int{1, 7, 40, 1000} {
+				for after := range uint64(all + 1) {
+					list, trimmed := b.StreamAfter(tx, "a", after, limit)
+					from := max(after+1, first)
+					if want := min(uint64(limit), all+1-from); uint64(len(list)) != want || trimmed != (from != after+1) {
+						t.Fatalf("after %d there are %d, want %d; trimmed %v", after, len(list), want, trimmed)
+					}
+					for i, e := range list {
+						if e.StreamPos != from+uint64(i) || e.Stream != "a" {
+							t.Fatalf("after %d event %d is %d of %s", after, i, e.StreamPos, e.Stream)
+						}
+					}
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(1)
+	for _, n := range []int{20, 120, 100} { // each position is one of two streams
+		if err := b.Update(ctx, func(tx *store.Tx) error {
+			removed, err := b.Trim(tx, b.clock.Now().Add(time.Hour), n)
+			if removed != n {
+				t.Errorf("%d trimmed, want %d", removed, n)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(121)
+}

@@ -181,7 +181,7 @@ func (x *Index[I, K, V]) Rebuild(tx *Tx) error {
 	if err := tx.mayWrite(); err != nil {
 		return err
 	}
-	tx.scan(x.space, nil, nil, false, func(key, _ []byte) bool { return tx.delete(x.space, key) == nil })
+	clearSpace(tx, x.space)
 	var err error
 	for k, v := range x.table.Scan(tx, Range[K]{}) {
 		var c change
@@ -196,4 +196,18 @@ func (x *Index[I, K, V]) Rebuild(tx *Tx) error {
 		err = tx.usable()
 	}
 	return err
+}
+
+// DropIndex removes what is left of an index that a table has no more, for a migration.
+func DropIndex(tx *Tx, table, index string) error {
+	if err := tx.mayWrite(); err != nil {
+		return err
+	}
+	clearSpace(tx, table+"."+index)
+	return tx.usable()
+}
+
+// clearSpace deletes all keys; an error stays with the transaction.
+func clearSpace(tx *Tx, space string) {
+	tx.scan(space, nil, nil, false, func(key, _ []byte) bool { return tx.delete(space, key) == nil })
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"regexp"
@@ -15,6 +16,7 @@ type Table[K, V any] struct {
 	key     Key[K]
 	value   Value[V]
 	indexes []indexer[K, V]
+	memory  *memory[V] // nil: none
 	missing error
 }
 
@@ -35,14 +37,15 @@ func mustName(name string) {
 
 // Get returns a row.
 func (t *Table[K, V]) Get(tx *Tx, k K) (v V, err error) {
-	encoded, err := tx.get(t.name, encode(t.key, k))
+	key := encode(t.key, k)
+	encoded, err := tx.get(t.name, key)
 	if err != nil {
 		return v, err
 	}
 	if encoded == nil {
 		return v, t.missing
 	}
-	return t.decode(tx, encoded)
+	return t.decode(tx, key, encoded)
 }
 
 // Has reports whether there is a row.
@@ -85,7 +88,11 @@ func (t *Table[K, V]) write(tx *Tx, k K, v V, insert bool) error {
 			return err
 		}
 	}
-	return tx.put(t.name, key, value)
+	if err := tx.put(t.name, key, value); err != nil {
+		return err
+	}
+	t.memory.keep(key, value, v)
+	return nil
 }
 
 // Delete removes a row; one that is not there is no error.
@@ -110,7 +117,7 @@ func (t *Table[K, V]) Delete(tx *Tx, k K) error {
 func (t *Table[K, V]) reindex(tx *Tx, k K, key, old []byte, v *V) error {
 	var before *V
 	if old != nil {
-		row, err := t.decode(tx, old)
+		row, err := t.decode(tx, key, old)
 		if err != nil {
 			return err
 		}
@@ -141,7 +148,7 @@ func (t *Table[K, V]) Scan(tx *Tx, r Range[K]) iter.Seq2[K, V] {
 				_ = tx.keep(damagedKey(t.name, key, err))
 				return false
 			}
-			v, err := t.decode(tx, value)
+			v, err := t.decode(tx, key, value)
 			return err == nil && yield(k, v)
 		})
 	}
@@ -160,12 +167,18 @@ func scanRange[K any](tx *Tx, space string, key Key[K], r Range[K], yield func(k
 	})
 }
 
-func (t *Table[K, V]) decode(tx *Tx, b []byte) (V, error) {
-	v, err := t.value.Decode(b)
-	if err != nil {
-		err = tx.keep(fmt.Errorf("decode row of %s: %w", t.name, err))
+func (t *Table[K, V]) decode(tx *Tx, key, encoded []byte) (V, error) {
+	if v, ok := t.memory.find(key, encoded); ok {
+		return v, nil
 	}
-	return v, err
+	v, err := t.value.Decode(encoded)
+	if err != nil {
+		return v, tx.keep(fmt.Errorf("decode row of %s: %w", t.name, err))
+	}
+	if t.memory != nil {
+		t.memory.keep(key, bytes.Clone(encoded), v)
+	}
+	return v, nil
 }
 
 func damagedKey(space string, key []byte, err error) error {

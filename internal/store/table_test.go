@@ -203,6 +203,41 @@ func TestRebuild(t *testing.T) {
 	})
 }
 
+// TestCounterKnowsPlaces: a number says where the one before went, unless it was given out without.
+func TestCounterKnowsPlaces(t *testing.T) {
+	db, c := open(t), NewCounter("seq", String[string]())
+	type given struct{ n, before uint64 }
+	var got []given
+	update(t, db, func(tx *Tx) error {
+		if _, err := c.Next(tx, "conv"); err != nil {
+			return err
+		}
+		for _, place := range []uint64{7, 9} {
+			n, before, err := c.NextAt(tx, "conv", place)
+			if err != nil {
+				return err
+			}
+			got = append(got, given{n, before})
+		}
+		if err := c.Set(tx, "set", 5, 50); err != nil {
+			return err
+		}
+		n, before, err := c.NextAt(tx, "set", 60)
+		got = append(got, given{n, before})
+		return err
+	})
+	if want := []given{{2, 0}, {3, 7}, {6, 50}}; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	view(t, db, func(tx *Tx) error {
+		n, place, err := c.LastAt(tx, "conv")
+		if n != 3 || place != 9 {
+			t.Errorf("the last is %d at %d", n, place)
+		}
+		return err
+	})
+}
+
 func TestCounterIsDense(t *testing.T) {
 	db := open(t)
 	c := NewCounter("seq", String[string]())

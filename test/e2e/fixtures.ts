@@ -1,13 +1,21 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContextOptions, Page } from '@playwright/test';
-import { test as base, expect } from '@playwright/test';
+import { test as base, expect as baseExpect } from '@playwright/test';
 import { createHmac } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Server } from './server.ts';
 import { startServer } from './server.ts';
 
-export { expect };
+/** Playwright's expect, whose polls look every fifth of a second: its own wait for a whole one after the third look, in each of hundreds. */
+export const expect = new Proxy(baseExpect, {
+  get(target, name) {
+    if (name !== 'poll') return Reflect.get(target, name) as unknown;
+    const poll: typeof target.poll = (actual, options) =>
+      target.poll(actual, { intervals: [50, 100, 200], ...(typeof options === 'string' ? { message: options } : options) });
+    return poll;
+  },
+});
 
 const pictures = resolve(import.meta.dirname, '../../test-results/screenshots');
 

@@ -1,5 +1,5 @@
 import type { Locator, Page } from '@playwright/test';
-import { expect } from '@playwright/test';
+import { expect } from './fixtures.ts';
 
 export interface Sample {
   /** Frames decoded so far. */

@@ -1,0 +1,97 @@
+package chat
+
+import (
+	"iter"
+
+	"careline/internal/store"
+)
+
+// landmarks is how far the messages of somebody in a conversation that bySender has are apart.
+const landmarks = 32
+
+var (
+	// written counts the messages that somebody wrote in a conversation, and knows the number of the last.
+	written = store.NewCounter("chat_written", ofConversation)
+
+	bySender = store.NewUnique(messages, "sender", wroteKey, func(_ at, m Message) []wrote {
+		if m.Sender == "" || m.OwnPrev != 0 && m.OwnOrd%landmarks != 0 {
+			return nil
+		}
+		return []wrote{{First: m.Sender, Second: m.Conversation, Third: m.Seq}}
+	})
+
+	// steps reads of messages only what leads from one to the next of its sender.
+	steps = store.NewTable("chat_messages", numbered, store.JSON[step]())
+)
+
+// step is a message on the way through those of its sender.
+type step struct {
+	Seq     uint64 `json:"seq"`
+	OwnOrd  uint64 `json:"own_ord"`
+	OwnPrev uint64 `json:"own_prev"`
+}
+
+// trail is the messages that somebody wrote in a conversation.
+func trail(tx *store.Tx, conversation, principal string) store.Trail[step] {
+	get := func(seq uint64) (step, bool) {
+		if seq == 0 {
+			return step{}, false
+		}
+		s, err := steps.Get(tx, at{First: conversation, Second: seq})
+		return s, err == nil
+	}
+	return store.Trail[step]{
+		Number: func(s step) uint64 { return s.Seq },
+		Landmarks: func(after uint64) iter.Seq[step] {
+			return func(yield func(step) bool) {
+				from := wrote{First: principal, Second: conversation, Third: after}
+				for _, key := range bySender.Keys(tx, store.Range[wrote]{In: wroteKey.Of2(principal, conversation), After: &from}) {
+					if s, ok := get(key.Second); !ok || !yield(s) {
+						return
+					}
+				}
+			}
+		},
+		Last: func() (step, bool) {
+			_, seq, err := written.LastAt(tx, of{First: conversation, Second: principal})
+			if err != nil {
+				return step{}, false
+			}
+			return get(seq)
+		},
+		Before: func(s step) (step, bool) { return get(s.OwnPrev) },
+	}
+}
+
+// writtenAfter counts the messages after a number that somebody wrote.
+func writtenAfter(tx *store.Tx, conversation, principal string, seq uint64) (uint64, error) {
+	n, err := written.Last(tx, of{First: conversation, Second: principal})
+	for first := range trail(tx, conversation, principal).After(seq) {
+		return n - first.OwnOrd + 1, err
+	}
+	return 0, err
+}
+
+// messagesOf goes through the messages after a number that somebody wrote. What cannot be read makes the transaction fail.
+func messagesOf(tx *store.Tx, conversation, principal string, after uint64) iter.Seq[Message] {
+	return func(yield func(Message) bool) {
+		for s := range trail(tx, conversation, principal).After(after) {
+			if m, err := messages.Get(tx, at{First: conversation, Second: s.Seq}); err != nil || !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+// CountWritten is the migration that begins the counts of what people wrote.
+func CountWritten(tx *store.Tx) error {
+	for key, m := range messages.Scan(tx, store.Range[at]{}) {
+		if m.Sender == "" {
+			continue
+		}
+		if err := written.Set(tx, of{First: key.First, Second: m.Sender}, m.OwnOrd, m.Seq); err != nil {
+			return err
+		}
+	}
+	return nil
+}
