@@ -20,8 +20,11 @@ func (s *Server) mediaConfig(opts Options) sfu.Config {
 			return ok && (rtc.IPv6 || addr.Unmap().Is4()) && rtc.Addresses.Allow(addr)
 		},
 		ICEServers: s.ICEServers,
-		Loopback:   rtc.LoopbackCandidates,
-		ICELite:    rtc.Lite(),
+		Relays: func(sid string, port uint16) bool {
+			return s.relay != nil && s.relay.server.Relays(sid, port)
+		},
+		Loopback: rtc.LoopbackCandidates,
+		ICELite:  rtc.Lite(),
 		Room: sfu.RoomDefaults{
 			AutoCreate:        room.AutoCreate,
 			EmptyTimeout:      room.EmptyTimeout,

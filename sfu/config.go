@@ -27,6 +27,7 @@ type Config struct {
 	Data            DataHandler // nil: every data packet is forwarded
 	Observers       []Observer
 	ICEServers      func(sid string) []*livekit.ICEServer // what the session's client is told to reach us by; nil: nothing
+	Relays          func(sid string, port uint16) bool    // whether a port is of our own relay's, for the session; nil: there is no relay
 	Admission       Admission                             // nil: whoever has a token
 	Workers         int                                   // egress workers; 0: GOMAXPROCS-1, at least 1
 }
@@ -75,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ICEServers == nil {
 		c.ICEServers = func(string) []*livekit.ICEServer { return nil }
+	}
+	if c.Relays == nil {
+		c.Relays = func(string, uint16) bool { return false }
 	}
 	if c.Clock == nil {
 		c.Clock = clock.Real{}

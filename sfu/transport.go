@@ -48,7 +48,8 @@ type transport struct {
 	restartICE bool                      // with new ICE credentials
 	awaiting   bool                      // an offer of ours is unanswered
 	offerID    uint32
-	path       Path // by which it goes, once it is connected
+	path       Path   // by which it goes, once it is connected
+	pathTo     string // the client's address on it
 }
 
 type transportOptions struct {

@@ -1,7 +1,11 @@
 package sfu
 
 import (
+	"net"
 	"slices"
+	"strconv"
+
+	"github.com/pion/webrtc/v4"
 
 	"careline/sfu/media"
 )
@@ -61,12 +65,23 @@ func (u *usage) report(transports ...*transport) *Usage {
 	return total
 }
 
-// notePath keeps by which way the connection goes, which pion forgets when the connection fails.
+// notePath keeps by which way the connection goes, which pion forgets when the connection fails. Our own relay sends from another address than the
+// client was told when both are on this machine; pion then knows nothing of the address, but the relay does, while the client uses it.
 func (t *transport) notePath() {
 	pair, err := t.pc.SCTP().Transport().ICETransport().GetSelectedCandidatePair()
-	if err == nil && pair != nil && pair.Remote != nil {
-		t.path = Path{Client: pair.Remote.Typ.String(), Protocol: pair.Remote.Protocol.String()}
+	if err != nil || pair == nil || pair.Remote == nil {
+		return
 	}
+	client, address := pair.Remote.Typ.String(), net.JoinHostPort(pair.Remote.Address, strconv.Itoa(int(pair.Remote.Port)))
+	if pair.Remote.Typ == webrtc.ICECandidateTypePrflx {
+		switch {
+		case t.participant.manager.cfg.Relays(t.participant.sid, pair.Remote.Port):
+			client = webrtc.ICECandidateTypeRelay.String()
+		case address == t.pathTo:
+			client = t.path.Client // as it was found before
+		}
+	}
+	t.path, t.pathTo = Path{Client: client, Protocol: pair.Remote.Protocol.String()}, address
 }
 
 func mimeTypes(used []bool) (list []string) {

@@ -202,6 +202,19 @@ func (s *Server) all() []*allocation {
 	return list
 }
 
+// Relays tells whether a session has an allocation whose socket has this port. What the socket sends to an address of this machine comes from there
+// too, and not from the relayed address that the client was told.
+func (s *Server) Relays(session string, port uint16) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for a := range s.allocations {
+		if a.session == session && a.relayed.Port() == port {
+			return true
+		}
+	}
+	return false
+}
+
 // sweep ends what has expired and what belongs to sessions that are over.
 func (s *Server) sweep(now time.Time) {
 	s.release(now)
