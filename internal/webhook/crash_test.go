@@ -52,13 +52,15 @@ func postUntilKilled(path string) {
 				}
 				text := fmt.Sprintf("%s %d %d", os.Getenv(childRound), room, n)
 				key := lineKey{First: receiver, Second: strconv.Itoa(room)}
-				if err := db.Update(context.Background(), func(tx *store.Tx) error {
-					return put(tx, receiver, key.Second, item{ID: text, Body: []byte(text)})
+				var at place
+				if err := db.Update(context.Background(), func(tx *store.Tx) (err error) {
+					at, err = put(tx, key, item{ID: text, Body: []byte(text)})
+					return err
 				}); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					return
 				}
-				o.added(key, 1)
+				o.added(at)
 				if _, err := fmt.Println(text); err != nil {
 					return
 				}

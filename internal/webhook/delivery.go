@@ -130,6 +130,7 @@ func (h *Hooks) extra(ctx context.Context, hook string, what func(*store.Tx) (it
 	if h.outbox.full(hook) {
 		return "", errs.New(errs.Limit, "too much waits for the webhook already")
 	}
+	var at place
 	err = h.outbox.db.Update(ctx, func(tx *store.Tx) error {
 		one, err := hooks.Get(tx, hook)
 		if err != nil {
@@ -143,11 +144,12 @@ func (h *Hooks) extra(ctx context.Context, hook string, what func(*store.Tx) (it
 			return err
 		}
 		it.Delivery = id
-		return put(tx, hook, id, it)
+		at, err = put(tx, lineKey{First: hook, Second: id}, it)
+		return err
 	})
 	if err != nil {
 		return "", err
 	}
-	h.outbox.added(lineKey{First: hook, Second: id}, 1)
+	h.outbox.added(at)
 	return id, nil
 }

@@ -87,10 +87,10 @@ func (h *Hooks) Run(ctx context.Context) {
 
 // handle puts events into the lines of those who want them, each event once: how far it came is written with them.
 func (h *Hooks) handle(ctx context.Context, batch []event.Event) error {
-	var lines []lineKey
+	var written []place
 	lost := 0
 	err := h.outbox.db.Update(ctx, func(tx *store.Tx) error {
-		lines, lost = nil, 0
+		written, lost = nil, 0
 		done, err := consumed.Get(tx, hookPrefix)
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return err
@@ -112,10 +112,11 @@ func (h *Hooks) handle(ctx context.Context, batch []event.Event) error {
 					continue
 				}
 				it := item{ID: "msg-" + newID(), Type: string(e.Type), At: e.At, Pos: e.Pos, Delivery: "dlv-" + newID()}
-				if err := put(tx, key.First, key.Second, it); err != nil {
+				at, err := put(tx, key, it)
+				if err != nil {
 					return err
 				}
-				lines = append(lines, key)
+				written = append(written, at)
 			}
 		}
 		return consumed.Put(tx, hookPrefix, max(done, batch[len(batch)-1].Pos))
@@ -124,9 +125,7 @@ func (h *Hooks) handle(ctx context.Context, batch []event.Event) error {
 		return fmt.Errorf("put events into the outbox: %w", err)
 	}
 	h.outbox.dropped.Add(uint64(lost))
-	for _, key := range lines {
-		h.outbox.added(key, 1)
-	}
+	h.outbox.added(written...)
 	return nil
 }
 

@@ -143,13 +143,17 @@ func (n *Notifier) store(ctx context.Context, batch []posting) {
 		}
 		receivers = append(receivers, receiver)
 	}
+	var written []place
 	for {
 		err := n.outbox.db.Update(ctx, func(tx *store.Tx) error {
+			written = written[:0]
 			for _, p := range batch {
 				for _, receiver := range receivers {
-					if err := put(tx, receiver, p.room, p.item); err != nil {
+					at, err := put(tx, lineKey{First: receiver, Second: p.room}, p.item)
+					if err != nil {
 						return err
 					}
+					written = append(written, at)
 				}
 			}
 			return nil
@@ -167,11 +171,7 @@ func (n *Notifier) store(ctx context.Context, batch []posting) {
 			return
 		}
 	}
-	for _, p := range batch {
-		for _, receiver := range receivers {
-			n.outbox.added(lineKey{First: receiver, Second: p.room}, 1)
-		}
-	}
+	n.outbox.added(written...)
 }
 
 // Close takes nothing more and waits until what was taken is written, at most until ctx ends. Run has to have been called, or nothing is

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -14,6 +15,9 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+
+	"careline/internal/clock"
+	"careline/internal/store"
 )
 
 func roomEvent(i int) *livekit.WebhookEvent {
@@ -118,6 +122,39 @@ func TestRestart(t *testing.T) {
 	}
 	if to.got[0].status != 503 || to.asked() != 6 {
 		t.Errorf("%d requests", to.asked())
+	}
+}
+
+// TestWhatIsFoundIsCountedOnce: what was written before the outbox has looked into the store counts as what it finds there.
+func TestWhatIsFoundIsCountedOnce(t *testing.T) {
+	db := newStore(t, filepath.Join(t.TempDir(), "store.db"))
+	o := NewOutbox(Config{Store: db, Logger: slog.New(slog.DiscardHandler), Clock: clock.Real{}})
+	write := func(rooms ...string) {
+		t.Helper()
+		for _, room := range rooms {
+			var at place
+			if err := db.Update(t.Context(), func(tx *store.Tx) (err error) {
+				at, err = put(tx, lineKey{First: "receiver", Second: room}, item{ID: room})
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			o.added(at)
+		}
+	}
+	write("a", "a", "b")
+	if n := o.Stats().Waiting; n != 0 {
+		t.Errorf("%d wait before anybody looked", n)
+	}
+	if err := o.load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := o.Stats(); s.Waiting != 3 {
+		t.Errorf("%d wait, want 3", s.Waiting)
+	}
+	write("b", "c")
+	if s, lines := o.Stats(), len(o.lanes["receiver"].lines); s.Waiting != 5 || lines != 3 {
+		t.Errorf("%d wait in %d lines, want 5 in 3", s.Waiting, lines)
 	}
 }
 

@@ -52,6 +52,9 @@ type Outbox struct {
 	flying  int
 	started bool
 	closing bool
+	loaded  bool
+	upTo    uint64  // number of the newest item that load found
+	early   []place // written before it was done
 }
 
 // lane is all lines of one receiver.
@@ -124,34 +127,56 @@ func (o *Outbox) load(ctx context.Context) error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		for at := range outbox.Scan(tx, store.Range[place]{}) {
-			o.addLocked(lineKey{First: at.First, Second: at.Second}, 1)
+			o.addLocked(at)
 		}
 		for key, s := range standings.Scan(tx, store.Range[lineKey]{}) {
 			if l := o.lanes[key.First]; l != nil && l.lines[key.Second] != nil {
 				l.lines[key.Second].due = s.Due
 			}
 		}
+		last, err := numbers.Last(tx, "")
+		if err != nil {
+			return err
+		}
+		o.loaded, o.upTo = true, last
+		for _, at := range o.early {
+			o.addNewLocked(at)
+		}
+		o.early = nil
 		return nil
 	})
 }
 
-// added is called after a commit that put n items into a line.
-func (o *Outbox) added(key lineKey, n int) {
+// added is called after a commit that put items into lines.
+func (o *Outbox) added(items ...place) {
 	o.mu.Lock()
-	o.addLocked(key, n)
+	for _, at := range items {
+		if o.loaded {
+			o.addNewLocked(at)
+		} else {
+			o.early = append(o.early, at)
+		}
+	}
 	o.mu.Unlock()
 	o.ring()
 }
 
-func (o *Outbox) addLocked(key lineKey, n int) {
-	l := o.lanes[key.First]
+// addNewLocked adds an item unless load has found it.
+func (o *Outbox) addNewLocked(at place) {
+	if at.Third > o.upTo {
+		o.addLocked(at)
+	}
+}
+
+func (o *Outbox) addLocked(at place) {
+	l := o.lanes[at.First]
 	if l == nil {
 		l = &lane{lines: make(map[string]*line)}
-		o.lanes[key.First] = l
+		o.lanes[at.First] = l
 	}
-	l.waiting += n
-	if one := l.lines[key.Second]; one == nil {
-		l.lines[key.Second] = new(line)
+	l.waiting++
+	if one := l.lines[at.Second]; one == nil {
+		l.lines[at.Second] = new(line)
 	} else {
 		one.rung = true
 	}

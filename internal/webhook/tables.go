@@ -37,13 +37,14 @@ var (
 	numbers   = store.NewCounter("webhook_numbers", store.String[string]())
 )
 
-// put writes an item behind those of its line.
-func put(tx *store.Tx, receiver, stream string, it item) error {
+// put writes an item behind those of its line and returns where.
+func put(tx *store.Tx, key lineKey, it item) (place, error) {
 	n, err := numbers.Next(tx, "")
 	if err != nil {
-		return err
+		return place{}, err
 	}
-	return outbox.Insert(tx, place{First: receiver, Second: stream, Third: n}, it)
+	at := place{First: key.First, Second: key.Second, Third: n}
+	return at, outbox.Insert(tx, at, it)
 }
 
 // head returns the first item of a line; found is false when nothing waits.
