@@ -3,6 +3,9 @@ import type { ReactiveController, ReactiveControllerHost } from 'lit';
 /** So near to the end counts as the end, in pixels. */
 const near = 48;
 
+/** How the reader takes hold of the list. */
+const hold = ['pointerdown', 'touchmove', 'wheel', 'keydown'] as const;
+
 /**
  * Where the reader is in a list that grows at both ends. Who is at the end stays there; who reads something stays with it
  * when something is added before it, or when a picture above it arrives.
@@ -62,6 +65,7 @@ export class Place implements ReactiveController {
       this.resized?.observe(list);
       this.resized?.observe(log);
       this.watched = list;
+      for (const type of hold) log.addEventListener(type, this.letGo, { passive: true });
     }
     this.keep();
   }
@@ -104,6 +108,11 @@ export class Place implements ReactiveController {
     const box = log?.querySelector(selector)?.getBoundingClientRect();
     return log !== null && box !== undefined && box.bottom < log.getBoundingClientRect().top;
   }
+
+  /** What moves the list from now on is the reader, also when its messages do not have their sizes yet. */
+  private readonly letGo = (): void => {
+    this.target = undefined;
+  };
 
   private items(log: HTMLElement): HTMLElement[] {
     return [...log.querySelectorAll<HTMLElement>('li[data-seq]')];
