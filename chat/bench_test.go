@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"careline/internal/clock"
+	"careline/internal/store"
 )
 
 // BenchmarkAppend is messages of many writers, each on disk with its event, audit record and indexes when it is counted: how many a second, and
@@ -19,25 +20,50 @@ func BenchmarkAppend(b *testing.B) {
 	}
 }
 
-// BenchmarkAppendPaced is the same of 128 who write as often as the realtime feed lets one person, 20 times a second, at moments of their own.
-func BenchmarkAppendPaced(b *testing.B) { benchmarkAppend(b, 128, 50*time.Millisecond) }
+// BenchmarkAppendPaced is the same of 128 who write as often as the realtime feed lets one person, 20 times a second, at moments of their own. Beside
+// it, one record of the store for each: what the disk and the machine do by themselves.
+func BenchmarkAppendPaced(b *testing.B) {
+	const writers, every = 128, 50 * time.Millisecond
+	b.Run("message", func(b *testing.B) { benchmarkAppend(b, writers, every) })
+	b.Run("record", func(b *testing.B) {
+		r := benchmarkRig(b)
+		rows, record := store.NewTable("rows", store.Uint64[uint64](), store.Bytes()), make([]byte, 300)
+		benchmarkWrites(b, r, writers, every, func(_, i int) error {
+			return r.db.Update(ctx, func(tx *store.Tx) error { return rows.Put(tx, uint64(i), record) })
+		})
+	})
+}
 
-func benchmarkAppend(b *testing.B, writers int, every time.Duration) {
+func benchmarkRig(b *testing.B) *rig {
 	r := &rig{t: b, dir: b.TempDir()}
 	s, stop, err := r.start(clock.Real{})
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer stop()
+	b.Cleanup(stop)
+	r.Service = s
+	return r
+}
+
+func benchmarkAppend(b *testing.B, writers int, every time.Duration) {
+	r := benchmarkRig(b)
 	rooms := make([]string, 0, writers/2+1)
 	for i := range writers/2 + 1 {
-		made, err := s.Create(ctx, who("w0"), NewConversation{People: []Person{{Principal: fmt.Sprint("w", 2*i+1)}, {Principal: fmt.Sprint("w", 2*i+2)}}})
+		made, err := r.Create(ctx, who("w0"), NewConversation{People: []Person{{Principal: fmt.Sprint("w", 2*i+1)}, {Principal: fmt.Sprint("w", 2*i+2)}}})
 		if err != nil {
 			b.Fatal(err)
 		}
 		rooms = append(rooms, made.ID)
 	}
 	text := fmt.Sprintf("%120s", "a message of usual length")
+	benchmarkWrites(b, r, writers, every, func(w, i int) error {
+		_, err := r.Append(ctx, who(fmt.Sprint("w", w+1)), rooms[w/2], Draft{ClientKey: fmt.Sprint(i), Text: text})
+		return err
+	})
+}
+
+// benchmarkWrites lets writers write b.N times, each again as soon as it can or every so often.
+func benchmarkWrites(b *testing.B, r *rig, writers int, every time.Duration, write func(w, i int) error) {
 	waits := make([]time.Duration, b.N)
 	var next atomic.Int64
 	var running sync.WaitGroup
@@ -45,7 +71,6 @@ func benchmarkAppend(b *testing.B, writers int, every time.Duration) {
 	b.ResetTimer()
 	began := time.Now()
 	for w := range writers {
-		room, me := rooms[w/2], fmt.Sprint("w", w+1)
 		running.Go(func() {
 			due := began.Add(every * time.Duration(w) / time.Duration(writers))
 			for {
@@ -58,7 +83,7 @@ func benchmarkAppend(b *testing.B, writers int, every time.Duration) {
 				if every > 0 {
 					begin = due
 				}
-				if _, err := s.Append(ctx, who(me), room, Draft{ClientKey: fmt.Sprint(i), Text: text}); err != nil {
+				if err := write(w, int(i)); err != nil {
 					b.Error(err)
 					return
 				}
