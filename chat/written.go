@@ -45,8 +45,8 @@ func trail(tx *store.Tx, conversation, principal string) store.Trail[step] {
 		Landmarks: func(after uint64) iter.Seq[step] {
 			return func(yield func(step) bool) {
 				from := wrote{First: principal, Second: conversation, Third: after}
-				for _, key := range bySender.Keys(tx, store.Range[wrote]{In: wroteKey.Of2(principal, conversation), After: &from}) {
-					if s, ok := get(key.Second); !ok || !yield(s) {
+				for _, m := range bySender.Scan(tx, store.Range[wrote]{In: wroteKey.Of2(principal, conversation), After: &from}) {
+					if !yield(step{m.Seq, m.OwnOrd, m.OwnPrev}) {
 						return
 					}
 				}

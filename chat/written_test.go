@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -92,5 +93,19 @@ func TestWrittenByOlderVersions(t *testing.T) {
 		if m.Erased != (m.Sender == "cyd") {
 			t.Errorf("message %d of %s, erased: %v", m.Seq, m.Sender, m.Erased)
 		}
+	}
+}
+
+// TestMissingMessageIsNoticed: an erasure that finds an entry without its message fails. It would otherwise take the rest for all there is.
+func TestMissingMessageIsNoticed(t *testing.T) {
+	r := newRig(t)
+	id := r.group("ann", "bob")
+	for range 3 {
+		r.say(id, "ann", "x")
+	}
+	bare := store.NewTable("chat_messages", numbered, store.JSON[Message]()) // without the indexes
+	r.must(r.db.Update(ctx, func(tx *store.Tx) error { return bare.Delete(tx, at{First: id, Second: 1}) }))
+	if e, err := r.Erase(ctx, who("dpo"), "ann", ""); !errors.Is(err, store.ErrDamaged) {
+		t.Errorf("%+v, %v, want damage", e, err)
 	}
 }
