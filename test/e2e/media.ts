@@ -57,15 +57,13 @@ export async function expectMovingPicture(page: Page, video: Locator): Promise<v
   const first = await sample(video);
   await expect.poll(async () => (await sample(video)).frames - first.frames, { message: 'frames advance', timeout: patience }).toBeGreaterThan(15);
   await expect.poll(async () => (await sample(video)).mark !== first.mark, { message: 'the picture changes', timeout: patience }).toBe(true);
-  await expect
-    .poll(
-      async () => {
-        const { ground, pie, width, height } = await sample(video);
-        return ground > 0.4 && pie > 0.005 && ground + pie > 0.75 && Math.abs(width / height - 16 / 9) < 0.05;
-      },
-      { message: 'the picture has the colours and the shape of the fake camera' },
-    )
-    .toBe(true);
+  // A browser short of time makes pictures smaller and cuts their edges to a multiple of 16 lines: 480 x 256 is still this camera's.
+  const flaw = async () => {
+    const { ground, pie, width, height, frames } = await sample(video);
+    const good = ground > 0.4 && pie > 0.005 && ground + pie > 0.75 && Math.abs(width / height - 16 / 9) < 0.12;
+    return good ? '' : `${String(width)} x ${String(height)}, ground ${ground.toFixed(3)}, pie ${pie.toFixed(3)}, frame ${String(frames)}`;
+  };
+  await expect.poll(flaw, { message: 'the picture has the colours and the shape of the fake camera', timeout: patience }).toBe('');
 }
 
 interface Receiver {
