@@ -100,7 +100,11 @@ func (s *Service) append(tx *store.Tx, c *Conversation, p *Participant, d *Draft
 	if err != nil {
 		return Receipt{}, err
 	}
-	_, first, err := byClientKey.Get(tx, sent{First: c.ID, Second: p.Principal, Third: d.ClientKey})
+	own, err := progressOf(tx, c.ID, p.Principal)
+	if err != nil {
+		return Receipt{}, err
+	}
+	first, err := own.sentAs(tx, c.ID, p.Principal, d.ClientKey)
 	switch {
 	case err == nil && !bytes.Equal(first.Sum, sum):
 		return Receipt{}, ErrOtherRequest
@@ -133,13 +137,15 @@ func (s *Service) append(tx *store.Tx, c *Conversation, p *Participant, d *Draft
 	if d.LiveUntil.IsZero() {
 		m.LiveUntil = time.Time{}
 	}
-	if m.OwnOrd, m.OwnPrev, err = written.NextAt(tx, of{First: c.ID, Second: p.Principal}, h.LastSeq+1); err != nil {
-		return Receipt{}, err
-	}
 	for _, file := range d.Attachments {
 		if err := s.cfg.Files.Attach(tx, file, c.ID, p.Principal, m.ID); err != nil {
 			return Receipt{}, err
 		}
+	}
+	number(c, &h, &m)
+	own.next(&m)
+	if err := written.Put(tx, of{First: c.ID, Second: p.Principal}, own); err != nil {
+		return Receipt{}, err
 	}
 	if err := s.put(tx, c, &h, &m, p.Principal); err != nil {
 		return Receipt{}, err
@@ -147,8 +153,8 @@ func (s *Service) append(tx *store.Tx, c *Conversation, p *Participant, d *Draft
 	return Receipt{c.ID, m.Seq, m.ID, m.At, false}, nil
 }
 
-// put gives a message its number and writes it with event, audit record and what the conversation says of its activity.
-func (s *Service) put(tx *store.Tx, c *Conversation, h *Head, m *Message, actor string) error {
+// number gives a message the next number of its conversation.
+func number(c *Conversation, h *Head, m *Message) {
 	h.LastSeq++
 	if m.countable() {
 		h.Countable++
@@ -157,6 +163,10 @@ func (s *Service) put(tx *store.Tx, c *Conversation, h *Head, m *Message, actor 
 		h.LastActivity = m.At
 	}
 	m.Conversation, m.Seq, m.Ord = c.ID, h.LastSeq, h.Countable
+}
+
+// put writes a message that has its number, with event, audit record and what the conversation says of its activity.
+func (s *Service) put(tx *store.Tx, c *Conversation, h *Head, m *Message, actor string) error {
 	if err := messages.Insert(tx, at{First: c.ID, Second: m.Seq}, *m); err != nil {
 		return err
 	}
@@ -226,5 +236,6 @@ func (s *Service) system(tx *store.Tx, c *Conversation, actor, code string, para
 	}
 	now := s.cfg.Clock.Now().UTC()
 	m := Message{ID: newID(now), Kind: SystemKd, At: now, System: &System{Code: code, Params: params}}
+	number(c, &h, &m)
 	return s.put(tx, c, &h, &m, actor)
 }

@@ -82,7 +82,11 @@ func (s *Service) Seat(ctx context.Context, conversation string, person Person) 
 // Written finds what somebody wrote in a conversation, by the client key that it was sent under or by its id.
 func (s *Service) Written(ctx context.Context, conversation, principal, clientKey, id string) (m Message, err error) {
 	err = s.cfg.Log.View(ctx, func(tx *store.Tx) (err error) {
-		if _, m, err = byClientKey.Get(tx, sent{First: conversation, Second: principal, Third: clientKey}); !errs.Is(err, errs.NotFound) {
+		own, err := progressOf(tx, conversation, principal)
+		if err != nil {
+			return err
+		}
+		if m, err = own.sentAs(tx, conversation, principal, clientKey); !errs.Is(err, errs.NotFound) {
 			return err
 		}
 		_, m, err = byMessage.Get(tx, id)

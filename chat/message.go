@@ -87,7 +87,11 @@ type Message struct {
 	Ord          uint64    `json:"ord"`                // how many messages count as unread up to this one
 	OwnOrd       uint64    `json:"own_ord,omitempty"`  // how many of them its sender wrote
 	OwnPrev      uint64    `json:"own_prev,omitempty"` // number of the sender's message before; 0 for the first, and where it was not kept
+	Names        []byte    `json:"names,omitempty"`    // of a landmark: what the sender's messages since the one before are called, see progress
 }
+
+// landmark tells whether a message is found by its sender, and the sender's messages before it from there.
+func (m *Message) landmark() bool { return m.OwnPrev == 0 || len(m.Names) > 0 }
 
 // countable tells whether a message makes a conversation unread.
 func (m *Message) countable() bool { return m.Kind != SystemKd }

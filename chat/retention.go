@@ -288,7 +288,7 @@ func (s *Service) destroy(ctx context.Context, id string) error {
 			if err := marks.Delete(tx, key); err != nil {
 				return err
 			}
-			if err := written.Reset(tx, key); err != nil {
+			if err := written.Delete(tx, key); err != nil {
 				return err
 			}
 			if err := s.cfg.Chain.Forget(tx, scope(id, p.Principal)); err != nil {

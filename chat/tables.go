@@ -17,8 +17,8 @@ type (
 	seen = store.Triple[string, int64, string]
 	// wrote finds messages of somebody.
 	wrote = store.Triple[string, string, uint64]
-	// sent finds a message by what its author's client called it.
-	sent = store.Triple[string, string, string]
+	// sent finds a message by the name of its client key.
+	sent = store.Triple[string, string, uint64]
 	// linked finds conversations by what they belong to.
 	linked = store.Triple[string, string, string]
 )
@@ -31,6 +31,7 @@ var (
 	numbered       = store.Join(store.String[string](), store.Uint64[uint64]())
 	seenKey        = store.Join3(store.String[string](), store.Descending(store.Int64[int64]()), store.String[string]())
 	wroteKey       = store.Join3(store.String[string](), store.String[string](), store.Uint64[uint64]())
+	sentKey        = store.Join3(store.String[string](), store.String[string](), store.Uint64[uint64]())
 	threeTexts     = store.Join3(store.String[string](), store.String[string](), store.String[string]())
 
 	conversations = store.NewTable("chat_conversations", store.String[string](), store.JSON[Conversation]()).Remember(remembered)
@@ -65,12 +66,17 @@ var (
 	})
 	byPlace = store.NewUnique(participants, "id", store.String[string](), func(_ of, p Participant) []string { return []string{p.ID} })
 
-	byMessage   = store.NewUnique(messages, "id", store.String[string](), func(_ at, m Message) []string { return []string{m.ID} })
-	byClientKey = store.NewUnique(messages, "client_key", threeTexts, func(_ at, m Message) []sent {
-		if m.ClientKey == "" {
-			return nil
+	byMessage = store.NewUnique(messages, "id", store.String[string](), func(_ at, m Message) []string { return []string{m.ID} })
+
+	// byClientKey leads from names to landmarks, which say whose they are. Most are entered 32 at a time, since each sender's go into pages of their own.
+	byClientKey = store.NewIndex(messages, "name", sentKey, func(_ at, m Message) (names []sent) {
+		if m.Sender != "" && m.OwnPrev == 0 && m.ClientKey != "" {
+			names = append(names, sent{First: m.Conversation, Second: m.Sender, Third: nameOf(m.ClientKey)})
 		}
-		return []sent{{First: m.Conversation, Second: m.Sender, Third: m.ClientKey}}
+		for name := range named(m.Names) {
+			names = append(names, sent{First: m.Conversation, Second: m.Sender, Third: name})
+		}
+		return names
 	})
 	tombstones = store.NewIndex(messages, "deleted", numbered, func(_ at, m Message) []at {
 		if m.DeletedAt.IsZero() || !m.countable() {

@@ -6,15 +6,14 @@ import (
 	"careline/internal/store"
 )
 
-// landmarks is how far the messages of somebody in a conversation that bySender has are apart.
+// landmarks is how far the messages of somebody in a conversation that bySender has are apart at most.
 const landmarks = 32
 
 var (
-	// written counts the messages that somebody wrote in a conversation, and knows the number of the last.
-	written = store.NewCounter("chat_written", ofConversation)
+	written = store.NewTable("chat_written", ofConversation, progressValue{})
 
 	bySender = store.NewUnique(messages, "sender", wroteKey, func(_ at, m Message) []wrote {
-		if m.Sender == "" || m.OwnPrev != 0 && m.OwnOrd%landmarks != 0 {
+		if m.Sender == "" || !m.landmark() {
 			return nil
 		}
 		return []wrote{{First: m.Sender, Second: m.Conversation, Third: m.Seq}}
@@ -53,11 +52,11 @@ func trail(tx *store.Tx, conversation, principal string) store.Trail[step] {
 			}
 		},
 		Last: func() (step, bool) {
-			_, seq, err := written.LastAt(tx, of{First: conversation, Second: principal})
+			w, err := progressOf(tx, conversation, principal)
 			if err != nil {
 				return step{}, false
 			}
-			return get(seq)
+			return get(w.last)
 		},
 		Before: func(s step) (step, bool) { return get(s.OwnPrev) },
 	}
@@ -65,9 +64,9 @@ func trail(tx *store.Tx, conversation, principal string) store.Trail[step] {
 
 // writtenAfter counts the messages after a number that somebody wrote.
 func writtenAfter(tx *store.Tx, conversation, principal string, seq uint64) (uint64, error) {
-	n, err := written.Last(tx, of{First: conversation, Second: principal})
+	w, err := progressOf(tx, conversation, principal)
 	for first := range trail(tx, conversation, principal).After(seq) {
-		return n - first.OwnOrd + 1, err
+		return w.n - first.OwnOrd + 1, err
 	}
 	return 0, err
 }
@@ -83,15 +82,18 @@ func messagesOf(tx *store.Tx, conversation, principal string, after uint64) iter
 	}
 }
 
-// CountWritten is the migration that begins the counts of what people wrote.
+// CountWritten is the migration that begins the counts of what people wrote, and finds what is there by the names of client keys.
 func CountWritten(tx *store.Tx) error {
 	for key, m := range messages.Scan(tx, store.Range[at]{}) {
 		if m.Sender == "" {
 			continue
 		}
-		if err := written.Set(tx, of{First: key.First, Second: m.Sender}, m.OwnOrd, m.Seq); err != nil {
+		if err := written.Put(tx, of{First: key.First, Second: m.Sender}, progress{n: m.OwnOrd, last: m.Seq}); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := store.DropIndex(tx, "chat_messages", "client_key"); err != nil {
+		return err
+	}
+	return byClientKey.Rebuild(tx)
 }

@@ -48,6 +48,15 @@ func TestWrittenByOlderVersions(t *testing.T) {
 					}
 				}
 			}
+			for _, m := range messages.Scan(tx, store.Range[at]{}) {
+				own, err := progressOf(tx, id, m.Sender)
+				if err != nil {
+					return err
+				}
+				if found, err := own.sentAs(tx, id, m.Sender, m.ClientKey); err != nil || found.Seq != m.Seq {
+					t.Fatalf("message %d of %s is by its client key %d, %v", m.Seq, m.Sender, found.Seq, err)
+				}
+			}
 			return nil
 		}))
 	}
@@ -59,11 +68,11 @@ func TestWrittenByOlderVersions(t *testing.T) {
 			old = append(old, m)
 		}
 		for _, m := range old {
-			m.OwnPrev = 0
+			m.OwnPrev, m.Names = 0, nil
 			if err := messages.Put(tx, at{First: id, Second: m.Seq}, m); err != nil {
 				return err
 			}
-			if err := written.Reset(tx, of{First: id, Second: m.Sender}); err != nil {
+			if err := written.Delete(tx, of{First: id, Second: m.Sender}); err != nil {
 				return err
 			}
 		}

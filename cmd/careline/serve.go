@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"careline/configs"
+	"careline/internal/heap"
 	"careline/internal/redact"
 	"careline/internal/systemd"
 	"careline/server"
@@ -36,6 +37,7 @@ func (c *serveCommand) Run(p *process) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	heap.Raise() // from now on: what starting left is collected as ever
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}

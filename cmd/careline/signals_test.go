@@ -53,7 +53,7 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-func serve(t *testing.T, config string) *service {
+func serve(t *testing.T, config string, environ ...string) *service {
 	t.Helper()
 	dir := t.TempDir()
 	s := &service{t: t, config: filepath.Join(dir, "careline.yaml"), ended: make(chan error, 1), log: new(output)}
@@ -66,8 +66,8 @@ func serve(t *testing.T, config string) *service {
 	t.Cleanup(func() { _ = s.notify.Close() })
 	s.cmd = exec.Command(binary, "serve", "--config", s.config)
 	s.cmd.Dir = dir
-	s.cmd.Env = environment([]string{"NOTIFY_SOCKET=" + socket, "CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_ADMIN_ADDRESS=",
-		"CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0", "TMPDIR=" + dir})
+	s.cmd.Env = environment(append(environ, "NOTIFY_SOCKET="+socket, "CARELINE_HTTP_ADDRESS=127.0.0.1:0", "CARELINE_ADMIN_ADDRESS=",
+		"CARELINE_RTC_UDP_PORT=0", "CARELINE_RTC_TCP_PORT=0", "TMPDIR="+dir))
 	s.cmd.Stderr = s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

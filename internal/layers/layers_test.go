@@ -15,7 +15,7 @@ const module = "careline"
 // floors lists the packages of the product from the ground up. A package imports only packages of lower floors; those of one floor
 // know nothing of one another, except inside a package's own folder.
 var floors = [][]string{
-	{"internal/address", "internal/clock", "internal/errs", "internal/names", "internal/notices", "internal/redact", "internal/scan", "internal/systemd"},
+	{"internal/address", "internal/clock", "internal/errs", "internal/heap", "internal/names", "internal/notices", "internal/redact", "internal/scan", "internal/systemd"},
 	{"configs", "sfu/media", "sfu/udp", "web"},
 	{"internal/auth", "internal/store"},
 	{"internal/audit", "internal/event", "internal/inspect", "internal/seal"},

@@ -20,6 +20,9 @@ const (
 	// mapped is how much of the file bbolt maps at first. Mapping more later waits for all that read, a backup among them. It costs
 	// addresses, not memory.
 	mapped = 1 << 30
+
+	// filled is how much of a full page stays in it when it is split. Most keys come in order, whose pages nobody writes to again.
+	filled = 0.9
 )
 
 // boltEngine keeps each space in a bucket of one bbolt file.
@@ -105,10 +108,16 @@ type replaced struct {
 	old    []byte
 }
 
-// boltBucket remembers what was read last, since most writes follow a read of the same key. Finding a key costs more than anything else here.
+// boltBucket remembers what was read or written last: most writes follow a read of the same key, and what counts is read again by the operation after.
+// Finding a key costs more than anything else here.
 type boltBucket struct {
 	*bbolt.Bucket
-	key, sealed []byte // key is nil when something was written since
+	key, sealed []byte // key is nil when nothing is remembered
+}
+
+func newBoltBucket(b *bbolt.Bucket) *boltBucket {
+	b.FillPercent = filled
+	return &boltBucket{Bucket: b}
 }
 
 // read is Get.
@@ -124,7 +133,7 @@ func (t *boltTx) bucket(space string) *boltBucket {
 	b, ok := t.buckets[space]
 	if !ok {
 		if found := t.tx.Bucket([]byte(space)); found != nil {
-			b = &boltBucket{Bucket: found}
+			b = newBoltBucket(found)
 		}
 		t.buckets[space] = b
 	}
@@ -152,7 +161,7 @@ func (t *boltTx) put(space string, key, value []byte) (err error) {
 		if err != nil {
 			return fmt.Errorf("create %s: %w", space, err)
 		}
-		b = &boltBucket{Bucket: made}
+		b = newBoltBucket(made)
 		t.buckets[space] = b
 	}
 	return t.replace(b, key, seal(space, key, value))
@@ -173,8 +182,8 @@ func (t *boltTx) replace(b *boltBucket, key, sealed []byte) error {
 		return nil
 	}
 	t.writes++
-	b.key, b.sealed = nil, nil
 	t.undone = append(t.undone, replaced{b, key, old})
+	b.key, b.sealed = key, sealed
 	if sealed == nil {
 		return b.Delete(key)
 	}
