@@ -13,7 +13,7 @@ var ballast []byte
 
 // Raise raises the floor for the life of the process, unless the environment says by GOGC or GOMEMLIMIT when to collect.
 func Raise() {
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+	if ballast == nil && os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
 		ballast = make([]byte, Floor)
 	}
 }
