@@ -82,16 +82,16 @@ type Message struct {
 	DeletedAt    time.Time `json:"deleted_at,omitzero"`
 	DeletedBy    string    `json:"deleted_by,omitempty"`
 	ErasedAt     time.Time `json:"erased_at,omitzero"`
-	Box          []byte    `json:"box,omitempty"`      // the sealed Content
-	Sum          []byte    `json:"sum,omitempty"`      // salted hash of what was sent first
-	Ord          uint64    `json:"ord"`                // how many messages count as unread up to this one
-	OwnOrd       uint64    `json:"own_ord,omitempty"`  // how many of them its sender wrote
-	OwnPrev      uint64    `json:"own_prev,omitempty"` // number of the sender's message before; 0 for the first, and where it was not kept
-	Names        []byte    `json:"names,omitempty"`    // of a landmark: what the sender's messages since the one before are called, see progress
+	Box          []byte    `json:"box,omitempty"`        // the sealed Content
+	Sum          []byte    `json:"sum,omitempty"`        // salted hash of what was sent first
+	Ord          uint64    `json:"ord"`                  // how many messages count as unread up to this one
+	OwnOrd       uint64    `json:"own_ord,omitempty"`    // how many of them its sender wrote
+	OwnPrev      uint64    `json:"own_prev,omitempty"`   // number of the sender's message before; 0 for the first, and where it was not kept
+	KeyHashes    []byte    `json:"key_hashes,omitempty"` // of a landmark: the sender's client keys since the one before, see progress
 }
 
 // landmark tells whether a message is found by its sender, and the sender's messages before it from there.
-func (m *Message) landmark() bool { return m.OwnPrev == 0 || len(m.Names) > 0 }
+func (m *Message) landmark() bool { return m.OwnPrev == 0 || len(m.KeyHashes) > 0 }
 
 // countable tells whether a message makes a conversation unread.
 func (m *Message) countable() bool { return m.Kind != SystemKd }

@@ -16,7 +16,7 @@ import (
 type progress struct {
 	n      uint64 // messages
 	last   uint64 // the number of the last
-	recent []byte // names since the last landmark
+	recent []byte // hashes of client keys since the last landmark, each with its message's number
 }
 
 // progressOf returns that of a member, nothing for who wrote nothing.
@@ -39,34 +39,34 @@ func (w *progress) next(m *Message) {
 	turn := fnv.New32a()
 	_, _ = io.WriteString(turn, m.Conversation+"/"+m.Sender) // a hash takes everything
 	if (m.OwnOrd+uint64(turn.Sum32()))%landmarks == 0 {
-		m.Names, w.recent = w.recent, nil
+		m.KeyHashes, w.recent = w.recent, nil
 	}
-	w.recent = binary.BigEndian.AppendUint64(w.recent[:len(w.recent):len(w.recent)], nameOf(m.ClientKey))
+	w.recent = binary.BigEndian.AppendUint64(w.recent[:len(w.recent):len(w.recent)], hashOf(m.ClientKey))
 	w.recent = binary.AppendUvarint(w.recent, m.Seq)
 }
 
-// nameOf shortens a client key. Two that look the same are told apart by the messages; a hash that is hard to meet keeps them few.
-func nameOf(clientKey string) uint64 {
+// hashOf shortens a client key. Two with the same hash are told apart by their messages; that it is hard to meet one keeps them few.
+func hashOf(clientKey string) uint64 {
 	sum := sha256.Sum256([]byte(clientKey))
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// named goes through the names of client keys with the numbers of their messages.
-func named(names []byte) iter.Seq2[uint64, uint64] {
-	return func(yield func(name, seq uint64) bool) {
-		for len(names) > 8 {
-			seq, n := binary.Uvarint(names[8:])
-			if n <= 0 || !yield(binary.BigEndian.Uint64(names), seq) {
+// hashes goes through those of client keys, with the numbers of their messages.
+func hashes(list []byte) iter.Seq2[uint64, uint64] {
+	return func(yield func(hash, seq uint64) bool) {
+		for len(list) > 8 {
+			seq, n := binary.Uvarint(list[8:])
+			if n <= 0 || !yield(binary.BigEndian.Uint64(list), seq) {
 				return
 			}
-			names = names[8+n:]
+			list = list[8+n:]
 		}
 	}
 }
 
 // sentAs finds what a member wrote under a client key. The error is of kind errs.NotFound when there is nothing.
 func (w *progress) sentAs(tx *store.Tx, conversation, principal, clientKey string) (Message, error) {
-	name := nameOf(clientKey)
+	hash := hashOf(clientKey)
 	lookAt := func(seq uint64) (Message, error) {
 		m, err := messages.Get(tx, at{First: conversation, Second: seq})
 		if err == nil && (m.Sender != principal || m.ClientKey != clientKey) {
@@ -74,9 +74,9 @@ func (w *progress) sentAs(tx *store.Tx, conversation, principal, clientKey strin
 		}
 		return m, err
 	}
-	lookIn := func(names []byte) (Message, error) {
-		for other, seq := range named(names) {
-			if other != name {
+	lookIn := func(list []byte) (Message, error) {
+		for other, seq := range hashes(list) {
+			if other != hash {
 				continue
 			}
 			if m, err := lookAt(seq); !errs.Is(err, errs.NotFound) {
@@ -88,7 +88,7 @@ func (w *progress) sentAs(tx *store.Tx, conversation, principal, clientKey strin
 	if m, err := lookIn(w.recent); !errs.Is(err, errs.NotFound) {
 		return m, err
 	}
-	entry := sent{First: conversation, Second: principal, Third: name}
+	entry := sent{First: conversation, Second: principal, Third: hash}
 	for found, row := range byClientKey.Keys(tx, store.Range[sent]{In: sentKey.Of2(conversation, principal), From: &entry}) {
 		if found != entry {
 			break
@@ -100,7 +100,7 @@ func (w *progress) sentAs(tx *store.Tx, conversation, principal, clientKey strin
 		if landmark.ClientKey == clientKey {
 			return landmark, nil
 		}
-		if m, err := lookIn(landmark.Names); !errs.Is(err, errs.NotFound) {
+		if m, err := lookIn(landmark.KeyHashes); !errs.Is(err, errs.NotFound) {
 			return m, err
 		}
 	}

@@ -67,8 +67,8 @@ func TestRetriesAreKnownForEver(t *testing.T) {
 	}))
 }
 
-// TestSameNames: messages whose client keys have the same name are told apart, in what is recent and behind a landmark.
-func TestSameNames(t *testing.T) {
+// TestSameHashes: messages whose client keys have the same hash are told apart, in what is recent and behind a landmark.
+func TestSameHashes(t *testing.T) {
 	r := newRig(t)
 	id := r.group("ann", "bob")
 	seqs := make(map[string]uint64)
@@ -77,13 +77,13 @@ func TestSameNames(t *testing.T) {
 		r.must(err)
 		seqs[key] = got.Seq
 	}
-	name := func(key string, seq uint64) []byte {
+	hashed := func(key string, seq uint64) []byte {
 		p := progress{n: 1, last: 1}
 		p.next(&Message{Conversation: id, Sender: "ann", ClientKey: key, Seq: seq})
 		return p.recent
 	}
-	// Two, and what is not there, are called as all others are.
-	same := slices.Concat(name("two", seqs["one"]), name("two", seqs["three"]), name("two", 99), name("two", seqs["two"]), name("none", seqs["one"]))
+	// Others have the hash of what was sent under "two", and of what nobody sent.
+	same := slices.Concat(hashed("two", seqs["one"]), hashed("two", seqs["three"]), hashed("two", 99), hashed("two", seqs["two"]), hashed("none", seqs["one"]))
 	check := func(where string) {
 		t.Helper()
 		m, err := r.Written(ctx, id, "ann", "two", "")
@@ -114,7 +114,7 @@ func TestSameNames(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		last.Names = same
+		last.KeyHashes = same
 		return errors.Join(written.Put(tx, own, w), messages.Put(tx, at{First: id, Second: w.last}, last))
 	}))
 	check("landmark")

@@ -17,7 +17,7 @@ type (
 	seen = store.Triple[string, int64, string]
 	// wrote finds messages of somebody.
 	wrote = store.Triple[string, string, uint64]
-	// sent finds a message by the name of its client key.
+	// sent finds a message by the hash of its client key.
 	sent = store.Triple[string, string, uint64]
 	// linked finds conversations by what they belong to.
 	linked = store.Triple[string, string, string]
@@ -68,15 +68,15 @@ var (
 
 	byMessage = store.NewUnique(messages, "id", store.String[string](), func(_ at, m Message) []string { return []string{m.ID} })
 
-	// byClientKey leads from names to landmarks, which say whose they are. Most are entered 32 at a time, since each sender's go into pages of their own.
-	byClientKey = store.NewIndex(messages, "name", sentKey, func(_ at, m Message) (names []sent) {
+	// byClientKey leads from hashes to landmarks, which say whose they are. Most enter it 32 at a time, since each sender's go into pages of their own.
+	byClientKey = store.NewIndex(messages, "key_hash", sentKey, func(_ at, m Message) (keys []sent) {
 		if m.Sender != "" && m.OwnPrev == 0 && m.ClientKey != "" {
-			names = append(names, sent{First: m.Conversation, Second: m.Sender, Third: nameOf(m.ClientKey)})
+			keys = append(keys, sent{First: m.Conversation, Second: m.Sender, Third: hashOf(m.ClientKey)})
 		}
-		for name := range named(m.Names) {
-			names = append(names, sent{First: m.Conversation, Second: m.Sender, Third: name})
+		for hash := range hashes(m.KeyHashes) {
+			keys = append(keys, sent{First: m.Conversation, Second: m.Sender, Third: hash})
 		}
-		return names
+		return keys
 	})
 	tombstones = store.NewIndex(messages, "deleted", numbered, func(_ at, m Message) []at {
 		if m.DeletedAt.IsZero() || !m.countable() {

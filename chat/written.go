@@ -82,7 +82,7 @@ func messagesOf(tx *store.Tx, conversation, principal string, after uint64) iter
 	}
 }
 
-// CountWritten is the migration that begins the counts of what people wrote, and finds what is there by the names of client keys.
+// CountWritten is the migration that begins the counts of what people wrote, and finds what is there by the hashes of client keys.
 func CountWritten(tx *store.Tx) error {
 	for key, m := range messages.Scan(tx, store.Range[at]{}) {
 		if m.Sender == "" {

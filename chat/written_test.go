@@ -68,7 +68,7 @@ func TestWrittenByOlderVersions(t *testing.T) {
 			old = append(old, m)
 		}
 		for _, m := range old {
-			m.OwnPrev, m.Names = 0, nil
+			m.OwnPrev, m.KeyHashes = 0, nil
 			if err := messages.Put(tx, at{First: id, Second: m.Seq}, m); err != nil {
 				return err
 			}
