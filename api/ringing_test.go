@@ -130,6 +130,65 @@ func TestDevicesRing(t *testing.T) {
 	}
 }
 
+// A device that begins to hear while calls ring is told of them, with the time that is left; not of what was answered, of what is somebody
+// else's, nor of what its token does not reach. One that goes on where it was hears them from the log alone.
+func TestDevicesHearWhatRings(t *testing.T) {
+	r := newRig(t)
+	id := r.startChat("ines", "okoye")
+	token := r.chatToken("okoye", auth.Rights{Permissions: []string{string(chat.Read), string(chat.CallAnswer)}})
+	first, hello := r.listen(token, "")
+	answered, _ := r.make(NewCall{Kind: call.Direct, Ring: 30, Participants: []NewPerson{{Identity: "ines"}, {Identity: "okoye"}}})
+	if a := r.ask(http.MethodPost, "/v1/calls/"+answered.ID+"/decline", token, nil); a.status != http.StatusNoContent {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	r.make(NewCall{Kind: call.Direct, Ring: 30, Participants: []NewPerson{{Identity: "ines"}, {Identity: "eve"}}})
+	loose, _ := r.make(NewCall{Kind: call.Direct, Chat: "none", Ring: 30, Participants: []NewPerson{{Identity: "ines"}, {Identity: "okoye"}}})
+	var kept Entered
+	r.ask(http.MethodPost, "/v1/conversations/"+id+"/call", r.chatter("ines"), map[string]any{"ring": 60}).into(t, &kept)
+	r.clock.Advance(10 * time.Second)
+
+	late, _ := r.listen(token, "")
+	streams := make(map[string]string)
+	for range 2 {
+		h := late.next()
+		var data call.Event
+		if err := json.Unmarshal(h.Data, &data); err != nil || h.Type != string(call.EventRinging) || h.Position != 0 || h.Cursor != "" {
+			t.Fatalf("%+v %v", h, err)
+		}
+		streams[data.Call] = h.Conv
+		left := map[string]time.Duration{loose.ID: 20 * time.Second, kept.Call.ID: 50 * time.Second}[data.Call]
+		if data.Caller != "ines" || !slices.Equal(data.People, []string{"okoye"}) || data.Until.Sub(h.At) != left {
+			t.Errorf("%+v of %s, want %s left", data, h.At, left)
+		}
+	}
+	if streams[loose.ID] != loose.ID || streams[kept.Call.ID] != id {
+		t.Errorf("it rings in %v", streams)
+	}
+	scoped, _ := r.listen(r.chatToken("okoye", auth.Rights{Permissions: []string{string(chat.Read)}, Scope: &auth.Scope{Conversation: id}}), "")
+	resumed, _ := r.listen(token, hello.Cursor)
+	adam, _ := r.listen(r.chatter("adam"), "")
+	for name, c := range map[string]struct {
+		ear   *ear
+		in    string
+		rings int
+	}{"first": {first, id, 3}, "late": {late, id, 0}, "scoped": {scoped, id, 1}, "resumed": {resumed, id, 3}, "adam": {adam, r.startChat("ines", "adam"), 0}} {
+		end := r.write(r.chatter("ines"), c.in, "the end for "+name)
+		rings := 0
+		for {
+			h := c.ear.next()
+			if h.Type == string(call.EventRinging) {
+				rings++
+			}
+			if m := h.message(t); m != nil && m.ID == end.ID {
+				break
+			}
+		}
+		if rings != c.rings {
+			t.Errorf("%s rings %d times, want %d", name, rings, c.rings)
+		}
+	}
+}
+
 // What a conversation's members read of its calls, with the event log and the audit behind it.
 func TestCallsInTheThread(t *testing.T) {
 	r := newRig(t)

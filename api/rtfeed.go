@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"careline/call"
 	"careline/chat"
 	"careline/internal/auth"
 	"careline/internal/errs"
@@ -260,6 +261,11 @@ func (f *feed) work(ctx context.Context, resume *event.Cursor) error {
 	if err := f.say(hello); err != nil {
 		return err
 	}
+	if resume == nil {
+		if err := f.rings(ctx); err != nil {
+			return err
+		}
+	}
 	beat := f.hub.clock.NewTicker(beatEvery)
 	defer beat.Stop()
 	for {
@@ -471,7 +477,31 @@ func (f *feed) reset(ctx context.Context, at event.Cursor) error {
 	for _, c := range list {
 		data.Conversations = append(data.Conversations, resetPlace{c.Conversation, c.Last})
 	}
-	return f.say(Envelope{Version: 1, Type: resetType, Cursor: writePlace(at), At: f.hub.clock.Now().UTC(), Data: data})
+	if err := f.say(Envelope{Version: 1, Type: resetType, Cursor: writePlace(at), At: f.hub.clock.Now().UTC(), Data: data}); err != nil {
+		return err
+	}
+	return f.rings(ctx)
+}
+
+// rings tells of the calls that ring for who begins to hear, and heard none of them begin.
+func (f *feed) rings(ctx context.Context) error {
+	list, err := f.hub.calls.Rings(ctx, f.caller.Principal)
+	if err != nil { // the rest can be told
+		f.hub.log.Error("what rings for who begins to hear is not known", "error", err)
+		return nil
+	}
+	for _, r := range list {
+		if only := f.caller.Only; only != "" && only != r.Stream {
+			continue
+		}
+		e := Envelope{
+			Version: 1, Type: string(call.EventRinging), ConversationID: r.Stream, At: f.hub.clock.Now().UTC(), Actor: r.Event.Caller, Data: r.Event,
+		}
+		if err := f.say(e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // follower is who is told, and how long.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"careline/call"
 	"careline/chat"
 	"careline/internal/auth"
 	"careline/internal/clock"
@@ -40,6 +41,7 @@ type FeedStats struct {
 type hub struct {
 	// immutable
 	chats     *chat.Service
+	calls     *call.Service
 	audiences *audiences
 	clock     clock.Clock
 	log       *slog.Logger
@@ -68,7 +70,7 @@ type hub struct {
 
 func newHub(cfg *Config) *hub {
 	return &hub{
-		chats: cfg.Chats, audiences: newAudiences(cfg.Chats), clock: cfg.Clock, log: cfg.Logger, perPerson: cfg.FeedsPerPerson, perSource: cfg.FeedsPerAddress,
+		chats: cfg.Chats, calls: cfg.Calls, audiences: newAudiences(cfg.Chats), clock: cfg.Clock, log: cfg.Logger, perPerson: cfg.FeedsPerPerson, perSource: cfg.FeedsPerAddress,
 		patience: feedPatience, silence: feedSilence, missed: maxMissed, sends: auth.NewBurstLimiter[string](sendsAtOnce, sendEvery, cfg.Clock),
 		ready: make(chan struct{}), replays: make(chan struct{}, replaysAtOnce),
 		people: make(map[string]map[*feed]struct{}), places: make(map[string]int), sources: make(map[auth.Source]int),

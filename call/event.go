@@ -34,14 +34,18 @@ type Event struct {
 	Reason string    `json:"reason,omitempty"` // why the leg or the call ended
 }
 
+// stream is where the log has what happens to the call.
+func (c *Call) stream() string {
+	if c.Conversation == "" {
+		return c.ID
+	}
+	return c.Conversation
+}
+
 // happened writes what happened to the log and to the audit.
 func (s *Service) happened(tx *store.Tx, c *Call, t event.Type, actor string, e Event) error {
 	e.Call, e.Kind = c.ID, c.Kind
-	stream := c.Conversation
-	if stream == "" {
-		stream = c.ID
-	}
-	if _, err := s.cfg.Log.Append(tx, stream, t, actor, e); err != nil {
+	if _, err := s.cfg.Log.Append(tx, c.stream(), t, actor, e); err != nil {
 		return err
 	}
 	_, err := s.cfg.Chain.Append(tx, audit.Entry{Actor: actor, Action: string(t), Object: c.ID, From: "call", Reason: e.Reason})

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -28,6 +29,7 @@ const (
 
 	maxRing    = 5 * time.Minute
 	maxRinging = 100 // people at once
+	maxRings   = 100 // calls that a device of one of them hears of
 )
 
 // rings says for whom a new call rings: everybody who is named but the caller, who is the one that makes it or else the first that is named.
@@ -56,6 +58,30 @@ func (s *Service) ring(tx *store.Tx, c *Call, people []Person) error {
 	}
 	s.counts.rings.Add(int64(len(who)))
 	return s.happened(tx, c, EventRinging, c.Caller, Event{Caller: c.Caller, People: who, Until: c.RingUntil})
+}
+
+// Ring is a call that rings for somebody, in the stream that tells of it.
+type Ring struct {
+	Stream string
+	Event  Event
+}
+
+// Rings returns the calls that ring for somebody now, for a device that did not hear them begin.
+func (s *Service) Rings(ctx context.Context, identity string) (list []Ring, err error) {
+	err = s.cfg.Log.View(ctx, func(tx *store.Tx) error {
+		for _, place := range ringingFor.Keys(tx, store.Range[of]{In: ofCall.Of(identity), Limit: maxRings}) {
+			c, _, err := s.ringing(tx, place.First, identity)
+			switch {
+			case errors.Is(err, ErrSilent): // it is over in a moment
+			case err != nil:
+				return err
+			default:
+				list = append(list, Ring{c.stream(), Event{Call: c.ID, Kind: c.Kind, Caller: c.Caller, People: []string{identity}, Until: c.RingUntil}})
+			}
+		}
+		return nil
+	})
+	return list, err
 }
 
 // ringing returns the place of somebody for whom a call rings now.

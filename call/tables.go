@@ -64,7 +64,14 @@ var (
 	// callsByMaker finds the calls that somebody made, byIdentity those that somebody is or was in.
 	callsByMaker = store.NewIndex(calls, "maker", ofCall, func(id string, c Call) []of { return []of{{First: c.by(), Second: id}} })
 	byIdentity   = store.NewIndex(participants, "identity", ofCall, func(k of, _ Participant) []of { return []of{{First: k.Second, Second: k.First}} })
-	byPresence   = store.NewIndex(participants, "present", store.String[string](), func(k of, p Participant) []string {
+	// ringingFor finds the calls that ring for somebody. What rang when an earlier version stopped is not in it: that is over in minutes.
+	ringingFor = store.NewIndex(participants, "ringing", ofCall, func(k of, p Participant) []of {
+		if p.Answer != Ringing {
+			return nil
+		}
+		return []of{{First: k.Second, Second: k.First}}
+	})
+	byPresence = store.NewIndex(participants, "present", store.String[string](), func(k of, p Participant) []string {
 		if p.Standing != Present {
 			return nil
 		}

@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { expect, look, test } from './fixtures.ts';
+import { expect, look, mint, test } from './fixtures.ts';
 import { goIn } from './kinds.ts';
 import { callFrom, makeThread, message, openThread } from './threads.ts';
 
@@ -15,6 +15,23 @@ const hearRinging = (): void => {
   };
 };
 const rang = (page: Page): Promise<boolean> => page.evaluate(() => 'rang' in globalThis);
+
+test('a page that is opened while another conversation calls rings too, also after a reload', async ({ server, people }) => {
+  const open = await makeThread(server, { ann: 'Ann', bo: 'Bo' }, 'Lost passport in Lima');
+  const calls = await makeThread(server, { ann: 'Ann', bo: 'Bo' }, 'Missed flight', ['call:create', 'call:answer']);
+  const everywhere = mint({ identity: 'bo', name: 'Bo', chat: { permissions: ['chat:read', 'chat:write', 'call:answer'] } });
+  await calls.ask('ann', 'POST', '/call', { ring: 300 });
+  const bo = await people.person();
+  await openThread(bo, `${server.url}/chat?conversation=${open.id}#token=${everywhere}`);
+  await expect(rings(bo)).toContainText('Ann');
+  await bo.reload();
+  await expect(rings(bo)).toContainText('Ann');
+  await bo.getByRole('button', { name: 'Decline' }).click();
+  await expect(rings(bo)).toHaveCount(0);
+  await bo.reload();
+  await expect(bo.locator('[data-link=live]')).toHaveText('Connected');
+  await expect(rings(bo)).toHaveCount(0);
+});
 
 test('a call rings on every device of who is called, and is declined, taken back, accepted', async ({ server, people }) => {
   test.setTimeout(180_000);

@@ -403,6 +403,7 @@ export class Thread extends Observable implements Hearer {
       else this.receipts.raise(actor, marks);
     }
     if (event.type === 'typing' && actor !== this.identity) this.typing.heard(actor, data.on === true);
+    this.ring(event);
     this.changed();
   }
 
