@@ -142,7 +142,10 @@ func (s *Service) empty(ctx context.Context, e Erasure, conversation string) err
 		err := s.update(ctx, func(tx *store.Tx) error {
 			now := s.cfg.Clock.Now().UTC()
 			var list []Message
-			for m := range messagesOf(tx, conversation, e.Principal, after) {
+			for m, err := range messagesOf(tx, conversation, e.Principal, after) {
+				if err != nil {
+					return err
+				}
 				if list = append(list, m); len(list) == eraseBatch {
 					break
 				}

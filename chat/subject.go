@@ -98,7 +98,10 @@ func (s *Service) part(ctx context.Context, principal, id string) (one SubjectCo
 		stored, err := storedMarks(tx, key)
 		places = []MemberView{{Participant: p, Marks: s.pending.over(key, stored)}}
 		one = SubjectConversation{Conversation: id, Type: c.Type, Messages: []ExportedMessage{}}
-		for m := range messagesOf(tx, id, principal, 0) {
+		for m, err := range messagesOf(tx, id, principal, 0) {
+			if err != nil {
+				return err
+			}
 			own = append(own, MessageView{Message: m})
 		}
 		return err

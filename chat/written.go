@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"iter"
 
 	"careline/internal/store"
@@ -71,15 +72,36 @@ func writtenAfter(tx *store.Tx, conversation, principal string, seq uint64) (uin
 	return 0, err
 }
 
-// messagesOf goes through the messages after a number that somebody wrote. What cannot be read makes the transaction fail.
-func messagesOf(tx *store.Tx, conversation, principal string, after uint64) iter.Seq[Message] {
-	return func(yield func(Message) bool) {
+// messagesOf goes through the messages after a number that somebody wrote. They are counted: one that is missing between others, or at the end, is
+// damage. Those before the first may have been destroyed with the conversation, which begins there. The error ends it.
+func messagesOf(tx *store.Tx, conversation, principal string, after uint64) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		own, err := progressOf(tx, conversation, principal)
+		if err != nil {
+			yield(Message{}, err)
+			return
+		}
+		ord := uint64(0) // of the message before, when that is known
+		if m, err := messages.Get(tx, at{First: conversation, Second: after}); err == nil && m.Sender == principal {
+			ord = m.OwnOrd
+		}
 		for s := range trail(tx, conversation, principal).After(after) {
-			if m, err := messages.Get(tx, at{First: conversation, Second: s.Seq}); err != nil || !yield(m) {
+			m, err := messages.Get(tx, at{First: conversation, Second: s.Seq})
+			if err == nil && ord > 0 && m.OwnOrd != ord+1 {
+				err = missing(conversation, principal, ord+1)
+			}
+			if ord = m.OwnOrd; !yield(m, err) || err != nil {
 				return
 			}
 		}
+		if ord > 0 && ord != own.n {
+			yield(Message{}, missing(conversation, principal, ord+1))
+		}
 	}
+}
+
+func missing(conversation, principal string, ord uint64) error {
+	return fmt.Errorf("%w: message %d that %s wrote in conversation %s is missing", store.ErrDamaged, ord, principal, conversation)
 }
 
 // CountWritten is the migration that begins the counts of what people wrote, and finds what is there by the hashes of client keys.

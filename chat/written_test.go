@@ -40,7 +40,10 @@ func TestWrittenByOlderVersions(t *testing.T) {
 						continue
 					}
 					var got []uint64
-					for m := range messagesOf(tx, id, who, after) {
+					for m, err := range messagesOf(tx, id, who, after) {
+						if err != nil {
+							return err
+						}
 						got = append(got, m.Seq)
 					}
 					if !slices.Equal(got, want) {
@@ -105,16 +108,21 @@ func TestWrittenByOlderVersions(t *testing.T) {
 	}
 }
 
-// TestMissingMessageIsNoticed: an erasure that finds an entry without its message fails. It would otherwise take the rest for all there is.
+// TestMissingMessageIsNoticed: an erasure that does not find a message fails, wherever that is among those of its sender. It would otherwise take the
+// rest for all there is.
 func TestMissingMessageIsNoticed(t *testing.T) {
-	r := newRig(t)
-	id := r.group("ann", "bob")
-	for range 3 {
-		r.say(id, "ann", "x")
-	}
 	bare := store.NewTable("chat_messages", numbered, store.JSON[Message]()) // without the indexes
-	r.must(r.db.Update(ctx, func(tx *store.Tx) error { return bare.Delete(tx, at{First: id, Second: 1}) }))
-	if e, err := r.Erase(ctx, who("dpo"), "ann", ""); !errors.Is(err, store.ErrDamaged) {
-		t.Errorf("%+v, %v, want damage", e, err)
+	for _, gone := range []uint64{1, 2, 20, eraseBatch, eraseBatch + 1, eraseBatch + 3} {
+		t.Run(fmt.Sprint(gone), func(t *testing.T) {
+			r := newRig(t)
+			id := r.group("ann", "bob")
+			for range eraseBatch + 3 {
+				r.say(id, "ann", "x")
+			}
+			r.must(r.db.Update(ctx, func(tx *store.Tx) error { return bare.Delete(tx, at{First: id, Second: gone}) }))
+			if e, err := r.Erase(ctx, who("dpo"), "ann", ""); !errors.Is(err, store.ErrDamaged) {
+				t.Errorf("%+v, %v, want damage", e, err)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { expect, join, look, mint, press, sizes, test } from './fixtures.ts';
 import { expectMovingPicture } from './media.ts';
 import { flags } from './playwright.config.ts';
+import { field, makeThread, message, openThread, write } from './threads.ts';
 
 // Looks need few frames: encoding fewer leaves the machine to the checks.
 test.use({
@@ -126,6 +127,26 @@ test('the language is chosen in the page, kept for later visits, and may be in t
   await press(page, 'Settings');
   await page.getByRole('combobox', { name: 'Language' }).selectOption('ar');
   await expect(page.locator('[data-link=steady]')).toHaveText(text('link.steady'));
+});
+
+test('a conversation is read on in the language that is chosen in it', async ({ server, people }) => {
+  const { links } = await makeThread(server, { ann: 'Ann', bo: 'Bo' });
+  const page = await people.person();
+  await openThread(page, links['ann']);
+  await write(page, 'a whole sentence');
+  await expect(message(page, 'a whole sentence')).toHaveCount(1);
+  await field(page).fill('half a sen');
+  await page.getByRole('combobox', { name: 'Language' }).selectOption('ar');
+  await expect(page.locator('html')).toHaveAttribute('dir', 'rtl');
+  await expect(page).toHaveTitle(`${text('page.chat')} - Careline`);
+  const written = page.getByRole('textbox', { name: text('chat.message'), exact: true });
+  await expect(written).toHaveValue('half a sen');
+  await expect(message(page, 'a whole sentence')).toHaveCount(1);
+  await page.reload();
+  await expect(page.locator('[data-link=live]')).toHaveText(text('thread.link.live'));
+  await expect(written).toHaveValue('half a sen');
+  await page.getByRole('combobox', { name: text('language.label') }).selectOption('en');
+  await expect(field(page)).toHaveValue('half a sen');
 });
 
 test('a guest is received in Arabic', async ({ server, people }) => {
