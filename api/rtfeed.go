@@ -486,6 +486,9 @@ func (f *feed) reset(ctx context.Context, at event.Cursor) error {
 // rings tells of the calls that ring for who begins to hear, and heard none of them begin.
 func (f *feed) rings(ctx context.Context) error {
 	list, err := f.hub.calls.Rings(ctx, f.caller.Principal)
+	if ctx.Err() != nil {
+		return errFeedLeft
+	}
 	if err != nil { // the rest can be told
 		f.hub.log.Error("what rings for who begins to hear is not known", "error", err)
 		return nil
