@@ -33,6 +33,8 @@ type socketFrame struct {
 		Seq     uint64      `json:"seq"`
 		Message api.Message `json:"message"`
 	} `json:"data"`
+	Problem    api.Problem `json:"problem"`
+	RetryAfter float64     `json:"retry_after"` // seconds
 }
 
 // socket opens /v1/rt and says hello.
@@ -212,7 +214,7 @@ func (r *rig) sendByHTTP(c *api.Call, token, id, text string, told *seqs) {
 	}
 }
 
-// sendBySocket sends a message on a socket of its own and loses every third answer.
+// sendBySocket sends a message on a socket of its own, again when it was too fast, and loses every third answer.
 func (r *rig) sendBySocket(c *api.Call, token, id, text string, told *seqs) {
 	conn := r.socket(token)
 	defer func() { _ = conn.Close() }()
@@ -235,8 +237,14 @@ func (r *rig) sendBySocket(c *api.Call, token, id, text string, told *seqs) {
 		case f.Type == "ack" && f.Ref == id:
 			told.tell(id, f.Seq)
 			return
+		case f.Type == "nack" && f.Problem.Code == "rate-limited": // 20 a second are allowed
+			time.Sleep(time.Duration(f.RetryAfter * float64(time.Second)))
+			if err := conn.WriteJSON(frame); err != nil {
+				r.t.Errorf("by WebSocket again: %v", err)
+				return
+			}
 		case f.Type == "nack":
-			r.t.Errorf("by WebSocket: refused")
+			r.t.Errorf("by WebSocket: %+v", f.Problem)
 			return
 		}
 	}
